@@ -1,0 +1,259 @@
+"""Features: the named values of a document, declared in the body of a class."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar, Self, overload
+
+import numpy as np
+
+from featureflow.codec import decode, encode
+from featureflow.errors import CodecError, GraphError, InvalidParameter
+from featureflow.fingerprint import identity
+from featureflow.node import FittingNode, StreamingNode
+from featureflow.sources import Source, SourceNode
+
+Needs = "Feature | str | Iterable[Feature | str] | None"
+
+
+class Feature:
+    """A named value of each document, and how it is computed.
+
+    On a class it is the feature itself, to be needed by others; on an instance it is the value,
+    read or computed when it is asked for.
+
+    Parameters
+    ----------
+    node : class, function, or object with ``stream`` or ``fit``
+        A class is called with `parameters`; see `featureflow.node` for what it has to be.
+    needs : Feature, str, or several of them
+        The features it is computed from, found by name in the class at hand: overriding one in
+        a derived class changes what this one gets. None for a root, whose input is handed to
+        `process`. A node with several needs is called once, with their whole values.
+    store : bool
+        Whether the value is stored, whenever it is computed.
+    **parameters
+        Passed to `node`.
+
+    Raises
+    ------
+    GraphError
+        If `node` cannot be a node, or does not take `parameters`.
+    InvalidParameter
+        If it refuses the value of one.
+    """
+
+    kind: ClassVar[type] = object
+    """What chunks have to be."""
+
+    def __init__(
+        self, node: Any, needs: Any = None, store: bool = False, **parameters: Any
+    ) -> None:
+        self.node = _made(node, parameters)
+        self.store = store
+        self.name = ""
+        self._needs = _listed(needs)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = self.name or name
+
+    @overload
+    def __get__(self, document: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, document: object, owner: type) -> Any: ...
+    def __get__(self, document: Any, owner: type) -> Any:
+        return self if document is None else document._value(self.name)
+
+    def __set__(self, document: object, value: Any) -> None:
+        raise AttributeError(f"{self.name} is computed: it cannot be set")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name or '(unnamed)'}: {node_name(self.node)}>"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Tuple of str : The names of the features it is computed from."""
+        names = tuple(need if isinstance(need, str) else need.name for need in self._needs)
+        if "" in names:
+            raise GraphError(
+                f"{self.name} needs a feature that has no name: declare it in a class first"
+            )
+        return names
+
+    @functools.cached_property
+    def fixed_identity(self) -> Any:
+        """What `identity` returns for the node; None where that may change from time to time."""
+        return None if hasattr(self.node, "__fingerprint__") else identity(self.node)
+
+    def identify(self, given: Any) -> tuple[Any, dict[str, Any] | None]:
+        """Return what to hand to the node of a root, and what is known of its content.
+
+        Parameters
+        ----------
+        given : object
+            What `process` was given for this root.
+
+        Returns
+        -------
+        (object, dict or None)
+            With at least the ``name`` and the ``digest`` of the content. None where there is no
+            way to know: then nothing that was computed earlier is used again.
+        """
+        return given, None
+
+    def check(self, chunk: Any) -> None:
+        """Raise `CodecError` unless `chunk` is what this type of feature holds."""
+        if not isinstance(chunk, self.kind):
+            raise CodecError(
+                f"{self.name} is a {type(self).__name__}, and its node ({node_name(self.node)}) "
+                f"made a {type(chunk).__name__}: return a {self.kind.__name__}, or declare it as "
+                "another type of feature"
+            )
+
+    def records(self, chunk: Any) -> Iterator[bytes]:
+        """Yield the records that store a chunk."""
+        yield encode(chunk)
+
+    def chunks(self, records: Iterable[bytes]) -> Iterator[Any]:
+        """Yield the chunks that `records` store."""
+        return map(decode, records)
+
+
+class NumpyFeature(Feature):
+    """A feature that is a `numpy.ndarray`; its chunks follow each other along the first axis."""
+
+    kind = np.ndarray
+
+
+class ByteStreamFeature(Feature):
+    """A feature that is `bytes`; its chunks follow each other."""
+
+    kind = bytes
+
+    def records(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield the chunk as it is."""
+        yield chunk
+
+    def chunks(self, records: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the records as they are."""
+        return iter(records)
+
+
+class TextFeature(Feature):
+    """A feature that is a `str`."""
+
+    kind = str
+
+
+class JSONFeature(Feature):
+    """A feature that JSON can express: numbers, text, lists and dicts."""
+
+    def check(self, chunk: Any) -> None:
+        """Raise `CodecError` unless `chunk` can be expressed in JSON."""
+        try:
+            json.dumps(chunk, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise CodecError(
+                f"{self.name} is a JSONFeature, and its node ({node_name(self.node)}) made what "
+                f"JSON cannot express: {error}"
+            ) from error
+
+
+class PickleFeature(Feature):
+    """A feature that is an object, such as what a fitting node has learned.
+
+    The name is that of the original; nothing is pickled. Objects of classes registered by
+    `storable` are stored as plain values and arrays.
+    """
+
+
+class SourceFeature(Feature):
+    """A feature that is a `Source`: a reference to its content, or the content itself.
+
+    Parameters
+    ----------
+    node, needs, store, **parameters
+        See `Feature`.
+    keep : bool
+        Whether the content is stored too. That of sources that cannot be opened again always is.
+    """
+
+    kind = Source
+
+    def __init__(
+        self,
+        node: Any = SourceNode,
+        needs: Any = None,
+        store: bool = True,
+        keep: bool = False,
+        **parameters: Any,
+    ) -> None:
+        super().__init__(node, needs, store, **parameters)
+        self.keep = keep
+
+    def identify(self, given: Any) -> tuple[Source, dict[str, Any]]:
+        """Return the source and its record."""
+        source = Source.of(given)
+        return source, source.record()
+
+    def records(self, chunk: Source) -> Iterator[bytes]:
+        """Yield the reference, and the content in pieces where it is kept."""
+        kept = self.keep or not chunk.reopenable
+        yield encode({"source": chunk.record(), "kept": kept})
+        if kept:
+            yield from chunk.pieces()
+
+    def chunks(self, records: Iterable[bytes]) -> Iterator[Source]:
+        """Yield the source."""
+        rest = iter(records)
+        reference = decode(next(rest))
+        content = b"".join(rest) if reference["kept"] else None
+        yield Source.from_record(reference["source"], content)
+
+
+def node_name(node: Any) -> str:
+    """Return what people call a node: the name of its class or function."""
+    while isinstance(node, functools.partial):
+        node = node.func
+    return getattr(node, "__qualname__", None) or type(node).__qualname__
+
+
+def _made(node: Any, parameters: dict[str, Any]) -> Any:
+    """Return the node itself: an instance where a class was given."""
+    if isinstance(node, type):
+        try:
+            node = node(**parameters)
+        except InvalidParameter:
+            raise
+        except TypeError as error:
+            raise GraphError(
+                f"{node.__qualname__} cannot be made with {parameters}: {error}; it takes "
+                f"{_signature(node)}"
+            ) from error
+    elif parameters:
+        node = functools.partial(node, **parameters)
+    if not (callable(node) or isinstance(node, StreamingNode | FittingNode)):
+        raise GraphError(
+            f"{node_name(node)} is no node: it has to be callable, or have stream() or fit()"
+        )
+    return node
+
+
+def _signature(node: Callable[..., Any]) -> str:
+    try:
+        return str(inspect.signature(node))
+    except (TypeError, ValueError):
+        return "other parameters"
+
+
+def _listed(needs: Any) -> tuple[Feature | str, ...]:
+    if needs is None:
+        return ()
+    listed = (needs,) if isinstance(needs, Feature | str) else tuple(needs)
+    for need in listed:
+        if not isinstance(need, Feature | str):
+            raise GraphError(f"needs={need!r} is neither a feature nor the name of one")
+    return listed

@@ -1,0 +1,362 @@
+"""Models: classes of documents, each with the features that the class declares."""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+from collections.abc import Callable, Iterator, Set
+from typing import Any, Self
+
+from featureflow.codec import content_digest
+from featureflow.document import Document, Value, Writer
+from featureflow.errors import (
+    DocumentNotFound,
+    Error,
+    GraphError,
+    InvalidParameter,
+    RootError,
+    UnavailableError,
+    UnknownFeature,
+)
+from featureflow.feature import Feature
+from featureflow.fingerprint import fingerprint, identity
+from featureflow.plan import Graph, Plan, Spec, plan
+from featureflow.run import join, run
+from featureflow.settings import PersistenceSettings
+from featureflow.stores import Store
+
+
+class ModelMeta(type):
+    """Checks the graph of each model when its class is made, and iterates over its documents."""
+
+    features: dict[str, Feature]
+    graph: Graph
+
+    def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> None:
+        super().__init__(name, bases, namespace)
+        features: dict[str, Feature] = {}
+        for base in reversed(cls.__mro__):
+            for attribute, value in vars(base).items():
+                if isinstance(value, Feature):
+                    features[attribute] = value
+                else:
+                    features.pop(attribute, None)
+        cls.features = features
+        cls.graph = {
+            attribute: Spec(attribute, feature.node, feature.needs)
+            for attribute, feature in features.items()
+        }
+        try:
+            plan(cls.graph, cls.graph, have=lambda _: False)
+        except GraphError as error:
+            raise type(error)(f"{name}: {error}") from None
+
+    def __iter__(cls) -> Iterator[Any]:
+        roots = {spec.name for spec in cls.graph.values() if not spec.needs}
+        for entry in Document.entries(_store_of(cls)):
+            if roots <= set(entry["roots"]):
+                yield cls(entry["id"])
+
+
+class BaseModel(PersistenceSettings, metaclass=ModelMeta):
+    """A document: a thing that was processed, with features that are computed when asked for.
+
+    Derive from it, declare features, and give it settings: `PersistenceSettings` or
+    `simple_settings`. ``Model.process(root=...)`` makes a document, ``Model(_id)`` opens one,
+    ``for document in Model`` goes through all.
+
+    Parameters
+    ----------
+    _id : str or None
+        As `process` returned it. None for models that have one document only.
+
+    Raises
+    ------
+    InvalidParameter
+        If `_id` is None, and the model may have several documents.
+
+    Examples
+    --------
+    >>> import featureflow as ff
+    >>> class Settings(ff.PersistenceSettings):
+    ...     database = ff.InMemoryDatabase()
+    >>> class Words(ff.BaseModel, Settings):
+    ...     text = ff.TextFeature(str.strip, store=True)
+    ...     words = ff.JSONFeature(str.split, needs=text)
+    >>> _id = Words.process(text="  the quick brown fox ")
+    >>> Words(_id).words
+    ['the', 'quick', 'brown', 'fox']
+    """
+
+    def __init__(self, _id: str | None = None) -> None:
+        only = type(self).id_provider.only
+        if _id is None and only is None:
+            raise InvalidParameter(
+                f"{type(self).__name__}() needs the id of a document: process() returns one"
+            )
+        self._id: str = _id if _id is not None else str(only)
+        self._values: dict[tuple[str, str, str], Any] = {}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._id!r})"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        try:
+            plan(type(self).graph, [name], have=lambda _: False)
+        except UnknownFeature as error:
+            raise UnknownFeature(f"{type(self).__name__}: {error}") from None
+        raise AttributeError(name)
+
+    # ------------------------------------------------------------------ documents of a class
+
+    @classmethod
+    def process(cls, _id: str | None = None, **roots: Any) -> str:
+        """Compute and store the stored features of a document.
+
+        A document of the same id and content gets what it lacks, one of other content is
+        replaced. If anything fails, nothing of the document changes.
+
+        Parameters
+        ----------
+        _id : str or None
+            Its id; None lets the settings' `id_provider` choose.
+        **roots
+            What is handed to each root of the graph.
+
+        Returns
+        -------
+        str
+            The id.
+
+        Raises
+        ------
+        RootError
+            If a root is missing, or a name is not that of a root.
+        Error
+            Whatever the nodes raise; exceptions of other kinds arrive as `NodeError`.
+        """
+        cls._check_roots(roots)
+        given, known = {}, {}
+        for root in sorted(roots):
+            given[root], known[root] = cls.features[root].identify(roots[root])
+        named = [record for record in known.values() if record is not None]
+        name = named[0]["name"] if named else None
+        digest = None
+        if named and len(named) == len(known):
+            digest = content_digest("".join(record["digest"] for record in named).encode())
+        _id = _id or cls.id_provider.new(name, digest)
+        token = digest or uuid.uuid4().hex
+        document = Document(_store_of(cls), _id)
+        before = document.entry() if document.exists() else None
+        entry = {"id": _id, "name": name or _id, "token": token, "roots": known}
+        moved = entry != before  # what roots stand for is found elsewhere now: store that
+        _Computation(cls, document, token, again=set(roots) if moved else set()).compute(
+            [feature for feature in cls.features if cls.features[feature].store],
+            handed=given.__getitem__,
+            entry=entry if moved else None,
+        )
+        if before is not None and before["token"] != token:
+            document.forget(before["token"])
+        return _id
+
+    @classmethod
+    def exists(cls, _id: str | None = None) -> bool:
+        """Return whether a document of this id was processed."""
+        return Document(_store_of(cls), cls(_id)._id).exists()
+
+    @classmethod
+    def delete(cls, _id: str | None = None) -> None:
+        """Delete a document, with everything stored for it.
+
+        Raises
+        ------
+        DocumentNotFound
+            If there is none.
+        """
+        document = Document(_store_of(cls), cls(_id)._id)
+        document.entry()
+        document.delete()
+
+    @classmethod
+    def random(cls, seed: int | None = None) -> Self:
+        """Return one of the documents, each as likely as the others.
+
+        Raises
+        ------
+        DocumentNotFound
+            If there are none.
+        """
+        documents: list[Self] = list(cls)
+        if not documents:
+            raise DocumentNotFound(f"{cls.__name__} has no documents: process some first")
+        return random.Random(seed).choice(documents)  # noqa: S311
+
+    @classmethod
+    def _check_roots(cls, roots: dict[str, Any]) -> None:
+        known = [spec.name for spec in cls.graph.values() if not spec.needs]
+        listed = ", ".join(f"{root}=..." for root in known)
+        for name in roots:
+            if name not in known:
+                raise RootError(
+                    f"{cls.__name__}.process() got {name}=, which is not a root of its graph: "
+                    f"call process({listed})"
+                )
+        missing = [root for root in known if root not in roots]
+        if missing:
+            raise RootError(
+                f"{cls.__name__}.process() needs {', '.join(missing)}: call process({listed})"
+            )
+
+    # ------------------------------------------------------------------ one document
+
+    @property
+    def _name(self) -> str:
+        """What people call the document: the name of its source, or else its id."""
+        return str(self._document.entry()["name"])
+
+    @property
+    def _document(self) -> Document:
+        return Document(_store_of(type(self)), self._id)
+
+    def _computation(self) -> _Computation:
+        document = self._document
+        return _Computation(type(self), document, document.entry()["token"])
+
+    def _digest(self, name: str) -> str:
+        """Return the digest of the content of a stored feature; compute it where it is missing.
+
+        Raises
+        ------
+        DocumentNotFound
+            If nothing was processed under this id.
+        """
+        if not type(self).features[name].store:
+            raise GraphError(
+                f"{type(self).__name__}.{name} is not stored: declare it with store=True"
+            )
+        value = self._computation().value_of(name)
+        if not self._document.has(value):
+            self._value(name)
+        return self._document.digest(value)
+
+    @classmethod
+    def _fingerprint(cls, name: str) -> str:
+        """Return the identity of the computation of a feature, as it is at this moment."""
+        return _Computation(cls, Document(_store_of(cls), "any"), "any").value_of(name).fingerprint
+
+    def _value(self, name: str) -> Any:
+        """Return a feature: remembered, read, or computed; for `Feature.__get__`."""
+        computation = self._computation()
+        value = computation.value_of(name)
+        key = (value.token, value.feature, value.fingerprint)
+        if key not in self._values:
+            self._values[key] = computation.read_or_compute(name)
+        return self._values[key]
+
+
+class _Computation:
+    """What is computed for a document, now: with the models as they are learned at this moment."""
+
+    def __init__(
+        self, model: ModelMeta, document: Document, token: str, again: Set[str] = frozenset()
+    ) -> None:
+        self._again = again
+        self._model = model
+        self._document = document
+        self._token = token
+        self._fingerprints: dict[str, str] = {}
+
+    def value_of(self, name: str) -> Value:
+        """Return where a feature is stored, if it is."""
+        return Value(self._token, name, self._fingerprint(name))
+
+    def _fingerprint(self, name: str) -> str:
+        known = self._fingerprints.get(name)
+        if known is None:
+            feature = self._model.features[name]
+            node = feature.fixed_identity or identity(feature.node)
+            needs = [self._fingerprint(need) for need in self._model.graph[name].needs]
+            known = self._fingerprints[name] = fingerprint(node, needs)
+        return known
+
+    def _has(self, name: str) -> bool:
+        feature = self._model.features.get(name)
+        if feature is None or not feature.store or name in self._again:
+            return False
+        return self._document.has(self.value_of(name))
+
+    def read_or_compute(self, name: str) -> Any:
+        """Return a feature, from the nearest stored ones; store what is computed on the way."""
+        if self._has(name):
+            chunks = self._document.chunks(self._model.features[name], self.value_of(name))
+            return join(list(chunks))
+        collected: list[Any] = []
+
+        def unavailable(root: str) -> Any:
+            raise UnavailableError(
+                f"{name} of {self._document.id!r} cannot be computed any more: {root} was handed "
+                f"to {self._model.__name__}.process() and not stored; process it again"
+            )
+
+        self.compute([name], unavailable, collect=(name, collected))
+        if not collected:
+            raise UnavailableError(
+                f"{name} of {self._document.id!r} came out empty: its nodes made nothing of "
+                "their input"
+            )
+        return join(collected)
+
+    def compute(
+        self,
+        wanted: list[str],
+        handed: Callable[[str], Any],
+        entry: dict[str, Any] | None = None,
+        collect: tuple[str, list[Any]] | None = None,
+    ) -> None:
+        """Compute features, and store those that are to be stored, with the document's entry."""
+        todo = plan(self._model.graph, wanted, self._has)
+        writer = Writer(self._document)
+        stored: dict[str, Value] = {}
+        for step in todo.steps:
+            feature = self._model.features.get(step.name)
+            if feature is not None and feature.store:
+                stored[step.name] = self.value_of(step.name)
+                writer.begin(stored[step.name])
+
+        def emit(name: str, chunk: Any) -> None:
+            feature = self._model.features.get(name)
+            if feature is not None:
+                feature.check(chunk)
+            if name in stored:
+                writer.add(self._model.features[name], stored[name], chunk)
+            if collect is not None and name == collect[0]:
+                collect[1].append(chunk)
+
+        try:
+            run(todo, self._inputs(todo, handed), emit)
+            writer.commit(entry)
+        except BaseException as error:
+            writer.abandon()
+            if isinstance(error, Error):
+                error.add_note(f"in document {self._document.id!r} of {self._model.__name__}")
+            raise
+
+    def _inputs(self, todo: Plan, handed: Callable[[str], Any]) -> dict[str, Any]:
+        read = {
+            name: self._document.chunks(self._model.features[name], self.value_of(name))
+            for name in todo.reads
+        }
+        return read | {root: [handed(root)] for root in todo.roots}
+
+
+def _store_of(model: Any) -> Store:
+    store: Store | None = model.database
+    if store is None:
+        raise GraphError(
+            f"{model.__name__} has no database: derive it from a class of settings too, with "
+            "database = featureflow.LmdbDatabase(path=...), or decorate it with simple_settings"
+        )
+    return store

@@ -1,0 +1,87 @@
+"""What a node of a graph is: protocols, not base classes.
+
+A node is one of three things, and never imports the graph:
+
+- a callable ``chunk -> chunk``, for what looks at one chunk at a time;
+- an object with ``stream()``, for what remembers, or makes several chunks of one;
+- an object with ``fit()``, for what learns from all of its input.
+
+Chunks are whatever nodes hand on: arrays, bytes, any object. A node must not modify its input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from featureflow.errors import InvalidParameter
+
+
+class Stage(Protocol):
+    """The state of a streaming node during one run."""
+
+    def step(self, chunk: Any, /) -> Iterable[Any]:
+        """Take a chunk; return the chunks that are ready, if any. May be a generator."""
+        ...
+
+    def flush(self) -> Iterable[Any]:
+        """Return what is left: there is no more input."""
+        ...
+
+
+@runtime_checkable
+class StreamingNode(Protocol):
+    """A node with memory: each run gets a fresh stage."""
+
+    def stream(self) -> Stage:
+        """Return a stage for one run."""
+        ...
+
+
+@runtime_checkable
+class Transform(Protocol):
+    """What a fitting node has learned."""
+
+    def transform(self, examples: Any, /) -> Any:
+        """Return the transformed examples, one for each."""
+        ...
+
+
+@runtime_checkable
+class FittingNode(Protocol):
+    """A node that needs all its input, and returns a fitted transform.
+
+    A fitting node that needs the feature of another one learns from what that one's transform
+    makes of its examples.
+    """
+
+    def fit(self, examples: Any, /) -> Transform:
+        """Return a transform learned from `examples`."""
+        ...
+
+
+@dataclass(frozen=True)
+class IteratorNode:
+    """Hands on the items of an iterable, one chunk each; the root of learning graphs.
+
+    The iterable is read once, item by item: a generator over a large corpus stays small.
+    """
+
+    revision = 1
+
+    def stream(self) -> _Items:
+        """Return a stage for one run."""
+        return _Items()
+
+
+class _Items:
+    def step(self, items: Any, /) -> Iterator[Any]:
+        if isinstance(items, str | bytes) or not hasattr(items, "__iter__"):
+            raise InvalidParameter(
+                f"{items!r} is not an iterable of examples: give a list or a generator of arrays"
+            )
+        return iter(items)
+
+    def flush(self) -> Iterable[Any]:
+        return ()

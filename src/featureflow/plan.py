@@ -1,0 +1,140 @@
+"""What has to be computed, and from what: a pure function of the graph."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from featureflow.errors import CyclicGraph, UnknownFeature
+from featureflow.node import FittingNode, Transform
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One computation of a graph.
+
+    Parameters
+    ----------
+    name : str
+        What its output is called.
+    node : callable, or object with ``stream`` or ``fit``
+    needs : tuple of str
+        The names of its inputs; empty for a root, whose input is handed over.
+    """
+
+    name: str
+    node: Any
+    needs: tuple[str, ...] = ()
+
+
+Graph = Mapping[str, Spec]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do for some features of a graph.
+
+    Parameters
+    ----------
+    reads : tuple of str
+        What is there already, and is needed.
+    steps : tuple of Spec
+        What to compute, each after what it needs.
+    """
+
+    reads: tuple[str, ...]
+    steps: tuple[Spec, ...]
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """Tuple of str : The steps whose input has to be handed over."""
+        return tuple(step.name for step in self.steps if not step.needs)
+
+
+def plan(graph: Graph, want: Iterable[str], have: Callable[[str], bool]) -> Plan:
+    """Return the least that has to be read and computed.
+
+    Parameters
+    ----------
+    graph : mapping of str to Spec
+    want : iterable of str
+        The names that are asked for.
+    have : callable, name -> bool
+        Whether a feature is there already. It is asked about what is on the way only.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    UnknownFeature
+        If something is wanted or needed that the graph does not have.
+    CyclicGraph
+        If a feature needs itself.
+
+    Examples
+    --------
+    >>> graph = {"a": Spec("a", str), "b": Spec("b", str, ("a",)), "c": Spec("c", str, ("b",))}
+    >>> [step.name for step in plan(graph, ["c"], have="b".__eq__).steps]
+    ['c']
+    """
+    graph = _with_examples(graph)
+    reads: list[str] = []
+    steps: list[Spec] = []
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            circle = " -> ".join((*path[path.index(name) :], name))
+            raise CyclicGraph(f"{circle}: a feature cannot need itself; change one of these needs")
+        if name in done:
+            return
+        if name not in graph:
+            raise UnknownFeature(_unknown(name, path, graph))
+        if have(name):
+            reads.append(name)
+        else:
+            for need in graph[name].needs:
+                visit(need, (*path, name))
+            steps.append(graph[name])
+        done.add(name)
+
+    for name in want:
+        visit(name, ())
+    return Plan(tuple(reads), tuple(steps))
+
+
+def _unknown(name: str, path: tuple[str, ...], graph: Graph) -> str:
+    who = f"{path[-1]} needs {name!r}, which" if path else f"{name!r}"
+    near = difflib.get_close_matches(name, graph, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(graph))}"
+    return f"{who} is not a feature of this graph: {hint}"
+
+
+def _with_examples(graph: Graph) -> Graph:
+    """Let each fitting node that needs a fitted transform learn from what that one makes."""
+    whole = dict(graph)
+
+    def examples_of(name: str) -> str:
+        """Return the name of the examples that the fitting node `name` hands on."""
+        made = f"{name}.examples"
+        if made not in whole:
+            spec = graph[name]
+            whole[made] = Spec(made, _transformed, (name, *map(source_of, spec.needs)))
+        return made
+
+    def source_of(need: str) -> str:
+        fits = need in graph and isinstance(graph[need].node, FittingNode)
+        return examples_of(need) if fits else need
+
+    for name, spec in graph.items():
+        if isinstance(spec.node, FittingNode):
+            whole[name] = Spec(name, spec.node, tuple(map(source_of, spec.needs)))
+    return whole
+
+
+def _transformed(transform: Transform, examples: Any) -> Any:
+    return transform.transform(examples)

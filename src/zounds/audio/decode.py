@@ -1,0 +1,206 @@
+"""Files to samples: a reader, the node of a graph, and a function for whole files."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from featureflow.errors import InvalidParameter
+from featureflow.sources import Source
+from zounds.arrays import AudioSamples
+from zounds.audio.decoders import Samples, open_decoder
+from zounds.errors import AudioError, NoAudio, PartialAudio
+from zounds.units import AudioSampleRate, SampleRate
+
+
+def open_audio(source: Any) -> AudioReader:
+    """Open audio of any format for reading.
+
+    Parameters
+    ----------
+    source : Source, path, str, bytes or binary file
+        See `featureflow.sources.Source.of`.
+
+    Returns
+    -------
+    AudioReader
+        Close it, or use it in a ``with`` statement.
+
+    Raises
+    ------
+    AudioError
+        If it is not audio.
+    NoAudio
+        If it is audio without samples. Some formats tell only when they are read.
+    SourceError
+        If it cannot be read at all.
+    """
+    return AudioReader(Source.of(source))
+
+
+class AudioReader:
+    """Samples of one file, as many at a time as wanted; see `open_audio`.
+
+    Attributes
+    ----------
+    name : str
+        What the source is called.
+    samplerate : SampleRate
+    channels : int
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.name = source.name
+        self._stream = source.open()
+        try:
+            self._decoder = open_decoder(self._stream, self.name)
+        except BaseException:
+            self._stream.close()
+            raise
+        self.samplerate: SampleRate = AudioSampleRate(self._decoder.rate)
+        self.channels = self._decoder.channels
+        self._position = 0
+
+    @property
+    def partial(self) -> str | None:
+        """Why the end of the audio is missing, or None; known once all of it was read."""
+        return self._decoder.partial
+
+    def read(self, n: int) -> Samples:
+        """Return the next samples.
+
+        Parameters
+        ----------
+        n : int [unit=samples, range=[1, inf)]
+
+        Returns
+        -------
+        np.ndarray [shape=(m, channels), dtype=float32, range=[-1, 1]]
+            With m <= n, and m = 0 only after the last sample. Files of floating point numbers
+            may exceed the range.
+
+        Raises
+        ------
+        NoAudio
+            If there is no sample at all.
+        AudioError
+            If a sample is infinite or not a number.
+        """
+        chunk = self._decoder.read(check_count("n", n))
+        if not self._position and not len(chunk):
+            why = self.partial or "it may have been left behind by a recorder that stopped early"
+            raise NoAudio(f"{self.name} holds no samples ({why}): leave it out")
+        check_finite(chunk, self.name, self._position, self.samplerate)
+        self._position += len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        """Close the file."""
+        self._decoder.close()
+        self._stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class Decode:
+    """Node: a source to its samples, at the rate and with the channels it has.
+
+    Memory is constant, whatever the length of the file.
+
+    Parameters
+    ----------
+    read_size : int [unit=samples, range=[1, inf)]
+        The size of the chunks; it does not change the samples.
+
+    Raises
+    ------
+    InvalidParameter
+        If `read_size` is not a whole number of samples, at least one.
+    """
+
+    revision = 1
+
+    read_size: int = field(default=44100, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "read_size", check_count("read_size", self.read_size))
+
+    def stream(self) -> _Decoding:
+        """Return a stage for one run."""
+        return _Decoding(self.read_size)
+
+
+class _Decoding:
+    def __init__(self, read_size: int) -> None:
+        self._read_size = read_size
+
+    def step(self, source: Any, /) -> Iterator[AudioSamples]:
+        with open_audio(source) as reader:
+            while len(chunk := reader.read(self._read_size)):
+                samples = chunk[:, 0] if reader.channels == 1 else chunk
+                yield AudioSamples(samples, reader.samplerate)
+            if reader.partial:
+                warnings.warn(PartialAudio(f"{reader.name}: {reader.partial}"), stacklevel=2)
+
+    def flush(self) -> Iterable[AudioSamples]:
+        return ()
+
+
+def decode(source: Any) -> AudioSamples:
+    """Return all samples of a file; raises like `open_audio` and `AudioReader.read`.
+
+    Parameters
+    ----------
+    source : Source, path, str, bytes or binary file
+
+    Returns
+    -------
+    AudioSamples [shape=(n,) or (n, channels), dtype=float32, range=[-1, 1]]
+
+    Warns
+    -----
+    PartialAudio
+        If the end of the file is missing or broken.
+    """
+    chunks = list(Decode().stream().step(source))
+    samples: AudioSamples = AudioSamples.joined(chunks)
+    return samples
+
+
+def check_count(name: str, value: Any) -> int:
+    """Return `value`, a whole number of samples, at least one; else raise `InvalidParameter`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise InvalidParameter(f"{name} is {value!r}: give a whole number of samples, at least 1")
+    return int(value)
+
+
+def check_finite(chunk: npt.NDArray[Any], name: str, start: int, samplerate: SampleRate) -> None:
+    """Raise `AudioError` if a sample is infinite or not a number.
+
+    Parameters
+    ----------
+    chunk : np.ndarray [shape=(n,) or (n, channels)]
+    name : str
+        What the samples are called in the message.
+    start : int [unit=samples]
+        The place of the first sample of `chunk`.
+    samplerate : SampleRate
+    """
+    finite = np.isfinite(chunk)
+    if not finite.all():
+        place = tuple(np.argwhere(~finite)[0])
+        time = float((start + int(place[0])) * samplerate.frequency)
+        raise AudioError(
+            f"{name} holds {chunk[place]} at {time:.6g} s, which is no sound: "
+            "repair the file, or leave it out"
+        )

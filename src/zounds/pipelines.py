@@ -1,0 +1,84 @@
+"""Ready-made graphs, to use as they are or to derive from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import featureflow as ff
+from zounds.arrays import AudioSamplesFeature, ConstantRateTimeSeriesFeature
+from zounds.audio.decode import Decode
+from zounds.audio.encode import OggVorbis
+from zounds.audio.resample import Mono, Resample
+from zounds.dsp.frames import SlidingWindow
+from zounds.dsp.spectrum import FFT
+from zounds.dsp.windows import Hann
+from zounds.units import HalfLapped, SampleRate, SR22050
+
+
+def stft(
+    resample_to: SampleRate = SR22050(),  # noqa: B008  # immutable
+    wscheme: SampleRate = HalfLapped(),  # noqa: B008
+    wfunc: Any = Hann(),  # noqa: B008
+    keep_audio: bool = False,
+) -> type[ff.BaseModel]:
+    """Return a model that computes the short-time Fourier transform of sounds.
+
+    ========= ==================================================================== ==========
+    meta      `Source` : where the sound comes from; the root                      stored
+    pcm       `AudioSamples` [shape=(n,) or (n, channels)] at the file's own rate
+    ogg       bytes : an Ogg Vorbis file, to listen to
+    mono      `AudioSamples` [shape=(n,)] : the mean of the channels
+    resampled `AudioSamples` [shape=(n,)] at `resample_to`
+    windowed  `ConstantRateTimeSeries` [shape=(frames, window)]
+    fft       `ConstantRateTimeSeries` [shape=(frames, window // 2 + 1)], complex
+    ========= ==================================================================== ==========
+
+    Only the reference to the sound is stored; the rest is computed again when it is asked for.
+
+    Parameters
+    ----------
+    resample_to : SampleRate
+        The rate at which sounds are analysed.
+    wscheme : SampleRate [unit=s]
+        The hop (`frequency`) and the window (`duration`).
+    wfunc : callable, int -> np.ndarray [shape=(n,)]
+        The window function.
+    keep_audio : bool
+        Whether the content of the files is stored as well, so that they may vanish.
+
+    Returns
+    -------
+    type
+        A class to derive from, together with settings.
+
+    Examples
+    --------
+    >>> import numpy as np, featureflow as ff, zounds
+    >>> class Settings(ff.PersistenceSettings):
+    ...     database = ff.InMemoryDatabase()
+    >>> class Sound(zounds.stft(resample_to=zounds.SR11025()), Settings):
+    ...     pass
+    >>> tone = zounds.SineSynthesizer(zounds.SR44100()).synthesize(zounds.Seconds(1))
+    >>> _id = Sound.process(meta=zounds.encode(tone, "wav"))
+    >>> Sound(_id).fft.shape
+    (43, 257)
+    """
+
+    class STFT(ff.BaseModel):
+        meta = ff.SourceFeature(keep=keep_audio)
+
+        pcm = AudioSamplesFeature(Decode, needs=meta)
+
+        ogg = ff.ByteStreamFeature(OggVorbis, needs=pcm)
+
+        mono = AudioSamplesFeature(Mono, needs=pcm)
+
+        resampled = AudioSamplesFeature(Resample, needs=mono, samplerate=resample_to)
+
+        windowed = ConstantRateTimeSeriesFeature(
+            SlidingWindow, needs=resampled, wscheme=wscheme, wfunc=wfunc
+        )
+
+        fft = ConstantRateTimeSeriesFeature(FFT, needs=windowed)
+
+    return STFT

@@ -1,0 +1,310 @@
+"""Times, sample rates and frequency scales: what the axes of an array mean.
+
+A time is a `fractions.Fraction` of a second, so that it is exact: a million hops of
+512 / 22050 s are 512000000 / 22050 s, whatever was added up on the way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
+from typing import Protocol, Self
+
+import numpy as np
+
+from featureflow.codec import storable
+from zounds.errors import UnitsError
+
+Number = int | float | Fraction
+_NUMBERS = (int, float, Fraction)
+
+
+def Seconds(value: Number) -> Fraction:
+    """Return an exact time.
+
+    Parameters
+    ----------
+    value : int, float or Fraction [unit=s]
+        A float stands for the decimal it prints as: ``Seconds(0.1)`` is one tenth.
+
+    Returns
+    -------
+    Fraction [unit=s]
+
+    Raises
+    ------
+    UnitsError
+        If `value` is not a finite number.
+
+    Examples
+    --------
+    >>> Seconds(0.1)
+    Fraction(1, 10)
+    """
+    if isinstance(value, bool) or not isinstance(value, _NUMBERS):
+        if not isinstance(value, np.number):
+            raise UnitsError(f"{value!r} is not a time: give a number of seconds")
+        value = value.item()
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise UnitsError(f"{value} s is not a time: give a finite number of seconds")
+        return Fraction(repr(value))
+    return Fraction(value)
+
+
+def Milliseconds(value: Number) -> Fraction:
+    """Return an exact time from a number of milliseconds; see `Seconds`."""
+    return Seconds(value) / 1000
+
+
+def Microseconds(value: Number) -> Fraction:
+    """Return an exact time from a number of microseconds; see `Seconds`."""
+    return Seconds(value) / 1_000_000
+
+
+class Unit(Protocol):
+    """What one axis of an array means."""
+
+    def sliced(self, index: slice, size: int) -> Unit | None:
+        """Return the unit of ``axis[index]`` for an axis of `size`; None where it has none."""
+        ...
+
+
+@storable("zounds.SampleRate")
+@dataclass(frozen=True)
+class SampleRate:
+    """How often samples follow each other, and how much time each of them covers.
+
+    One class describes audio samples (`frequency` equals `duration`), overlapping frames
+    (`frequency` is the hop and `duration` the window) and whatever is pooled from them.
+
+    Parameters
+    ----------
+    frequency : Fraction [unit=s, range=(0, inf)]
+        Time from the start of one sample to the start of the next: a period, or hop.
+    duration : Fraction [unit=s, range=(0, inf)]
+        Time that one sample covers: the window.
+
+    Raises
+    ------
+    UnitsError
+        If either is not positive.
+
+    Examples
+    --------
+    >>> SR44100().samples_per_second
+    Fraction(44100, 1)
+    >>> (HalfLapped() * Stride(frequency=30, duration=30)).frequency == 30 * HalfLapped().frequency
+    True
+    """
+
+    frequency: Fraction
+    duration: Fraction
+
+    def __post_init__(self) -> None:
+        for name in ("frequency", "duration"):
+            value = Seconds(getattr(self, name))
+            if value <= 0:
+                raise UnitsError(f"{name} is {value} s: the time between samples is positive")
+            object.__setattr__(self, name, value)
+
+    def __iter__(self) -> Iterator[Fraction]:
+        return iter((self.frequency, self.duration))
+
+    def __mul__(self, stride: Stride) -> SampleRate:
+        """Return the rate of windows of `stride.duration` samples, `stride.frequency` apart."""
+        if not isinstance(stride, Stride):
+            return NotImplemented
+        span = self.frequency * stride.duration + self.overlap
+        return SampleRate(self.frequency * stride.frequency, span)
+
+    def __int__(self) -> int:
+        """Return the samples per second, rounded."""
+        return round(self.samples_per_second)
+
+    def __repr__(self) -> str:
+        if self.is_audio and self.samples_per_second.denominator == 1:
+            return f"AudioSampleRate({int(self)})"
+        return f"SampleRate(frequency={self.frequency!r}, duration={self.duration!r})"
+
+    @property
+    def samples_per_second(self) -> Fraction:
+        """Fraction [unit=Hz] : The inverse of `frequency`."""
+        return 1 / self.frequency
+
+    @property
+    def nyquist(self) -> Fraction:
+        """Fraction [unit=Hz] : Half of the samples per second."""
+        return self.samples_per_second / 2
+
+    @property
+    def overlap(self) -> Fraction:
+        """Fraction [unit=s] : The time a sample shares with the next; negative for a gap."""
+        return self.duration - self.frequency
+
+    @property
+    def is_audio(self) -> bool:
+        """Bool : Whether samples neither overlap nor leave gaps."""
+        return self.frequency == self.duration
+
+    def sliced(self, index: slice, size: int) -> SampleRate | None:
+        """Return the rate of every k-th sample; None for a reversed axis."""
+        step = index.indices(size)[2]
+        return replace(self, frequency=self.frequency * step) if step > 0 else None
+
+
+def AudioSampleRate(hertz: Number) -> SampleRate:
+    """Return the rate of audio samples.
+
+    Parameters
+    ----------
+    hertz : int, float or Fraction [unit=Hz, range=(0, inf)]
+
+    Returns
+    -------
+    SampleRate
+
+    Raises
+    ------
+    UnitsError
+        If `hertz` is not a positive finite number.
+
+    Examples
+    --------
+    >>> AudioSampleRate(8000).frequency
+    Fraction(1, 8000)
+    """
+    rate = Seconds(hertz)
+    if rate <= 0:
+        raise UnitsError(f"a sample rate of {hertz} Hz: give a positive number of hertz")
+    return SampleRate(1 / rate, 1 / rate)
+
+
+SR8000 = partial(AudioSampleRate, 8000)
+SR11025 = partial(AudioSampleRate, 11025)
+SR16000 = partial(AudioSampleRate, 16000)
+SR22050 = partial(AudioSampleRate, 22050)
+SR32000 = partial(AudioSampleRate, 32000)
+SR44100 = partial(AudioSampleRate, 44100)
+SR48000 = partial(AudioSampleRate, 48000)
+SR88200 = partial(AudioSampleRate, 88200)
+SR96000 = partial(AudioSampleRate, 96000)
+SR192000 = partial(AudioSampleRate, 192000)
+
+
+def HalfLapped() -> SampleRate:
+    """Return the windowing scheme of 2048 samples every 1024, at 44,100 Hz.
+
+    At another rate the same times are used: 1024 samples every 512 at 22,050 Hz.
+
+    Returns
+    -------
+    SampleRate
+    """
+    return SampleRate(Fraction(1024, 44100), Fraction(2048, 44100))
+
+
+@dataclass(frozen=True)
+class Stride:
+    """Windows counted in samples: `duration` of them, every `frequency` of them.
+
+    Multiplies a `SampleRate`.
+
+    Parameters
+    ----------
+    frequency : int [unit=samples, range=[1, inf)]
+    duration : int [unit=samples, range=[1, inf)]
+
+    Raises
+    ------
+    UnitsError
+        If either is not a positive whole number.
+    """
+
+    frequency: int
+    duration: int
+
+    def __post_init__(self) -> None:
+        for name in ("frequency", "duration"):
+            value = getattr(self, name)
+            if value != int(value) or value < 1:
+                raise UnitsError(f"Stride({name}={value!r}): count whole samples, at least one")
+            object.__setattr__(self, name, int(value))
+
+
+@storable("zounds.TimeSlice")
+@dataclass(frozen=True, order=True)
+class TimeSlice:
+    """A stretch of time.
+
+    Parameters
+    ----------
+    start : int, float or Fraction [unit=s, range=[0, inf)]
+    duration : int, float, Fraction or None [unit=s, range=[0, inf)]
+        None reaches to the end, wherever that is.
+
+    Raises
+    ------
+    UnitsError
+        If either is negative or not a number.
+
+    Examples
+    --------
+    >>> TimeSlice(start=Seconds(1), duration=Milliseconds(500)).end
+    Fraction(3, 2)
+    """
+
+    start: Fraction = Fraction(0)
+    duration: Fraction | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("start", "duration"):
+            given = getattr(self, name)
+            if given is None and name == "duration":
+                continue
+            value = Seconds(given)
+            if value < 0:
+                raise UnitsError(f"TimeSlice({name}={given}): times are not negative")
+            object.__setattr__(self, name, value)
+
+    @property
+    def end(self) -> Fraction | None:
+        """Fraction or None [unit=s] : Where it stops; None for the end of whatever is sliced."""
+        return None if self.duration is None else self.start + self.duration
+
+    def __repr__(self) -> str:
+        if self.duration is None:
+            return f"TimeSlice(start={float(self.start):.4g}s)"
+        return f"TimeSlice(start={float(self.start):.4g}s, duration={float(self.duration):.4g}s)"
+
+
+@dataclass(frozen=True)
+class FrequencyScale:
+    """The frequencies that the columns of a spectrum stand for; base of the scales in `dsp`.
+
+    Parameters
+    ----------
+    bands : range or None
+        Which of the scale's bands are meant; None for all. Slicing an axis slices this, so
+        that the frequencies stay exact.
+    """
+
+    bands: range | None = None
+
+    @property
+    def all_frequencies(self) -> tuple[float, ...]:
+        """Tuple of float [unit=Hz] : The centre of every band of the whole scale."""
+        raise NotImplementedError(f"{type(self).__name__} does not define its frequencies")
+
+    @property
+    def frequencies(self) -> tuple[float, ...]:
+        """Tuple of float [unit=Hz] : The centre of each band, in the order of the axis."""
+        whole = self.all_frequencies
+        return whole if self.bands is None else tuple(whole[band] for band in self.bands)
+
+    def sliced(self, index: slice, size: int) -> Self:
+        """Return the scale of the chosen bands."""
+        return replace(self, bands=(self.bands or range(size))[index])
