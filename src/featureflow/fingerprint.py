@@ -86,7 +86,7 @@ def _identity(thing: Any, inside: frozenset[int]) -> Any:
         return ["set", *sorted(json.dumps(_identity(item, inside)) for item in thing)]
     if isinstance(thing, Mapping):
         return ["dict", *([_identity(k, inside), _identity(v, inside)] for k, v in thing.items())]
-    if isinstance(thing, type | types.FunctionType | types.BuiltinFunctionType | np.ufunc):
+    if isinstance(thing, type | types.FunctionType):
         return _code(thing, inside)
     if isinstance(thing, functools.partial):
         arguments = _identity([thing.args, thing.keywords], inside)
@@ -102,6 +102,8 @@ def _identity(thing: Any, inside: frozenset[int]) -> Any:
             if field.compare
         ]
         return [_code(type(thing), inside), *fields]
+    if callable(thing) and hasattr(thing, "__name__"):
+        return [_name(thing)]  # compiled: str.upper, np.sin
     if type(thing).__module__ != "builtins" and getattr(thing, "__dict__", None) == {}:
         return [_code(type(thing), inside)]
     raise FingerprintError(
@@ -127,8 +129,6 @@ def _code(thing: Any, inside: frozenset[int]) -> Any:
     """Identify a class or function: by its revision, or by what it consists of."""
     if isinstance(thing, types.FunctionType):
         return [_name(thing), *(_revision(thing) or _function(thing, inside))]
-    if not isinstance(thing, type):
-        return [_name(thing)]
     parts: list[Any] = [_name(thing)]
     for base in thing.__mro__:
         if revision := _revision(base):
@@ -206,7 +206,7 @@ def _installed(cls: type) -> bool:
 
 def _name(thing: Callable[..., Any] | type) -> str:
     """Return where something is defined; a script keeps its name when it is imported."""
-    module = str(getattr(thing, "__module__", None))
+    module = str(getattr(getattr(thing, "__objclass__", thing), "__module__", None))
     if module == "__main__":
         main = sys.modules["__main__"]
         spec = getattr(main, "__spec__", None)

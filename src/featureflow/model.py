@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import uuid
 from collections.abc import Callable, Iterator, Set
@@ -291,8 +290,8 @@ class _Computation:
     def read_or_compute(self, name: str) -> Any:
         """Return a feature, from the nearest stored ones; store what is computed on the way."""
         if self._has(name):
-            chunks = self._document.chunks(self._model.features[name], self.value_of(name))
-            return join(list(chunks))
+            feature = self._model.features[name]
+            return self._joined(name, list(self._document.chunks(feature, self.value_of(name))))
         collected: list[Any] = []
 
         def unavailable(root: str) -> Any:
@@ -302,12 +301,14 @@ class _Computation:
             )
 
         self.compute([name], unavailable, collect=(name, collected))
-        if not collected:
+        return self._joined(name, collected)
+
+    def _joined(self, name: str, chunks: list[Any]) -> Any:
+        if not chunks:
             raise UnavailableError(
-                f"{name} of {self._document.id!r} came out empty: its nodes made nothing of "
-                "their input"
+                f"{name} of {self._document.id!r} is empty: its nodes made nothing of their input"
             )
-        return join(collected)
+        return join(chunks)
 
     def compute(
         self,

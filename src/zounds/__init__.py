@@ -1,4 +1,142 @@
-"""Find sounds by timbre."""
+"""Find sounds by timbre.
 
-from zounds.arrays import *  # noqa: F403
-from zounds.units import *  # noqa: F403
+Reads sounds, computes features, learns a compact binary code from your own corpus, and finds what
+sounds alike. Graphs are declared with `featureflow`; this package has the nodes, the units, the
+learning and the index.
+"""
+
+from featureflow.errors import Error
+from featureflow.settings import simple_settings
+from zounds.arrays import (
+    ArrayWithUnits,
+    AudioSamples,
+    AudioSamplesFeature,
+    ConstantRateTimeSeries,
+    ConstantRateTimeSeriesFeature,
+)
+from zounds.audio.decode import Decode, decode
+from zounds.audio.encode import OggVorbis, encode, save
+from zounds.audio.resample import Mono, Resample
+from zounds.dsp.features import BFCC, MFCC, BarkBands, MelBands
+from zounds.dsp.frames import SlidingWindow
+from zounds.dsp.pooling import Max, Mean, Min, Std, Sum
+from zounds.dsp.scales import BarkScale, LinearScale, MelScale
+from zounds.dsp.spectrum import FFT
+from zounds.dsp.synthesis import (
+    NoiseSynthesizer,
+    SilenceSynthesizer,
+    SineSynthesizer,
+    TickSynthesizer,
+)
+from zounds.dsp.windows import Hamming, Hann, Vorbis
+from zounds.errors import (
+    AudioError,
+    LearningError,
+    NoAudio,
+    NotTrained,
+    PartialAudio,
+    SearchError,
+    UnitsError,
+)
+from zounds.index.hamming import HammingIndex, hamming_index
+from zounds.index.results import Hit, SearchResults
+from zounds.learn.kmeans import KMeans
+from zounds.learn.learned import Learned
+from zounds.learn.pipeline import PreprocessingPipeline
+from zounds.learn.sampling import ReservoirSampler
+from zounds.learn.transforms import MeanStdNormalization, UnitNorm
+from zounds.pipelines import stft
+from zounds.units import (
+    SR8000,
+    SR11025,
+    SR16000,
+    SR22050,
+    SR32000,
+    SR44100,
+    SR48000,
+    SR88200,
+    SR96000,
+    SR192000,
+    AudioSampleRate,
+    HalfLapped,
+    Microseconds,
+    Milliseconds,
+    SampleRate,
+    Seconds,
+    Stride,
+    TimeSlice,
+)
+
+__all__ = [
+    "BFCC",
+    "FFT",
+    "MFCC",
+    "SR8000",
+    "SR11025",
+    "SR16000",
+    "SR22050",
+    "SR32000",
+    "SR44100",
+    "SR48000",
+    "SR88200",
+    "SR96000",
+    "SR192000",
+    "ArrayWithUnits",
+    "AudioError",
+    "AudioSampleRate",
+    "AudioSamples",
+    "AudioSamplesFeature",
+    "BarkBands",
+    "BarkScale",
+    "ConstantRateTimeSeries",
+    "ConstantRateTimeSeriesFeature",
+    "Decode",
+    "Error",
+    "HalfLapped",
+    "Hamming",
+    "HammingIndex",
+    "Hann",
+    "Hit",
+    "KMeans",
+    "Learned",
+    "LearningError",
+    "LinearScale",
+    "Max",
+    "Mean",
+    "MeanStdNormalization",
+    "MelBands",
+    "MelScale",
+    "Microseconds",
+    "Milliseconds",
+    "Min",
+    "Mono",
+    "NoAudio",
+    "NoiseSynthesizer",
+    "NotTrained",
+    "OggVorbis",
+    "PartialAudio",
+    "PreprocessingPipeline",
+    "Resample",
+    "ReservoirSampler",
+    "SampleRate",
+    "SearchError",
+    "SearchResults",
+    "Seconds",
+    "SilenceSynthesizer",
+    "SineSynthesizer",
+    "SlidingWindow",
+    "Std",
+    "Stride",
+    "Sum",
+    "TickSynthesizer",
+    "TimeSlice",
+    "UnitNorm",
+    "UnitsError",
+    "Vorbis",
+    "decode",
+    "encode",
+    "hamming_index",
+    "save",
+    "simple_settings",
+    "stft",
+]

@@ -18,7 +18,7 @@ from featureflow.codec import storable
 from featureflow.feature import Feature
 from zounds import display
 from zounds.errors import UnitsError
-from zounds.units import AudioSampleRate, SampleRate, TimeSlice, Unit
+from zounds.units import AudioSampleRate, FrequencyScale, SampleRate, TimeSlice, Unit
 
 Units = tuple[Unit | None, ...]
 Array = npt.NDArray[Any]
@@ -49,11 +49,9 @@ class ArrayWithUnits(np.ndarray[Any, Any]):
         if len(units) != view.ndim:
             raise UnitsError(f"{len(units)} units for {view.ndim} axes: give one for each")
         for axis, unit in enumerate(units):
-            bands = getattr(unit, "frequencies", None)
-            if bands is not None and len(bands) != view.shape[axis]:
-                raise UnitsError(
-                    f"a scale of {len(bands)} bands for axis {axis}, which has {view.shape[axis]}"
-                )
+            size = view.shape[axis]
+            if isinstance(unit, FrequencyScale) and len(unit) != size:
+                raise UnitsError(f"a scale of {len(unit)} bands for axis {axis}, which has {size}")
         view._units = units
         return view
 
@@ -212,6 +210,21 @@ def _plain_method(name: str) -> Callable[..., Any]:
     method.__doc__ = f"See `numpy.ndarray.{name}`; returns a plain array."
     return method
 
+
+def _reduction(name: str) -> Callable[..., Any]:
+    def method(self: ArrayWithUnits, axis: Any = None, *args: Any, **kwargs: Any) -> Any:
+        result = getattr(np.asarray(self), name)(axis, *args, **kwargs)
+        if not isinstance(result, np.ndarray):
+            return result
+        return self._like(result, self._reduced(axis, bool(kwargs.get("keepdims"))))
+
+    method.__name__ = name
+    method.__doc__ = f"See `numpy.ndarray.{name}`; the axes that are left keep their units."
+    return method
+
+
+for _name in ("all", "any", "max", "mean", "min", "prod", "std", "sum", "var"):
+    setattr(ArrayWithUnits, _name, _reduction(_name))
 
 # These reorder or reshape axes in ways whose units nobody could tell.
 for _name in (

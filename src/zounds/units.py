@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from typing import Protocol, Self
@@ -292,7 +292,7 @@ class FrequencyScale:
         that the frequencies stay exact.
     """
 
-    bands: range | None = None
+    bands: range | None = field(default=None, kw_only=True)
 
     @property
     def all_frequencies(self) -> tuple[float, ...]:
@@ -305,6 +305,11 @@ class FrequencyScale:
         whole = self.all_frequencies
         return whole if self.bands is None else tuple(whole[band] for band in self.bands)
 
+    def __len__(self) -> int:
+        """Return the number of bands."""
+        return len(self.all_frequencies if self.bands is None else self.bands)
+
     def sliced(self, index: slice, size: int) -> Self:
         """Return the scale of the chosen bands."""
-        return replace(self, bands=(self.bands or range(size))[index])
+        chosen = range(size) if self.bands is None else self.bands
+        return replace(self, bands=chosen[index])

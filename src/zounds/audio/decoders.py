@@ -6,6 +6,7 @@ a header may promise a terabyte, or nothing at all where a recorder crashed.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Generator
 from typing import Any, BinaryIO, Protocol
@@ -140,10 +141,16 @@ class _SoundFile:
 
 
 class _Nameless:
-    """A file without a name: soundfile would believe its ending."""
+    """A file without a name, whose ending soundfile would believe."""
 
     def __init__(self, stream: Any) -> None:
-        self.readinto, self.seek, self.tell = stream.readinto, stream.seek, stream.tell
+        self.readinto, self.tell = stream.readinto, stream.tell
+        self._seek = stream.seek
+
+    def seek(self, offset: int, whence: int) -> None:
+        # damaged headers point before the start; libsndfile sees by tell() that nothing moved
+        with contextlib.suppress(ValueError, OSError):
+            self._seek(offset, whence)
 
 
 class _Libav:
@@ -196,7 +203,8 @@ class _Libav:
                         return
                     self._position += frame.samples
                     for packed in packer.resample(frame):
-                        yield packed.to_ndarray().reshape(-1, self.channels)
+                        samples: Any = packed.to_ndarray()
+                        yield samples.reshape(-1, self.channels)
         except self._failure as error:
             self.partial = f"it breaks off: {_reason(error)}"
             return

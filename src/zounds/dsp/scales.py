@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -132,7 +132,6 @@ class LinearScale(FrequencyScale):
 
     step_hz: Fraction
     size: int
-    bands: range | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if not (self.step_hz > 0 and self.size >= 1):
@@ -170,7 +169,6 @@ class BandScale(FrequencyScale):
     start_hz: float
     stop_hz: float
     n_bands: int
-    bands: range | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         check_bands(type(self).__name__, self.n_bands, self.start_hz, self.stop_hz)

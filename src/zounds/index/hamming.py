@@ -208,7 +208,8 @@ class HammingIndex(ff.BaseModel):
         np.ndarray [shape=(ceil(bits / 8),), dtype=uint8]
         """
         codes = self._current.codes
-        return codes[np.random.default_rng(seed).integers(len(codes))].copy()
+        chosen: Codes = codes[np.random.default_rng(seed).integers(len(codes))].copy()
+        return chosen
 
     def encode_query(self, query: Any) -> str:
         """Return a code as base64 text, the way it stands in the address of the search page.

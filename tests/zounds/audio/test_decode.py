@@ -3,6 +3,7 @@ import os
 import struct
 import subprocess
 import sys
+import tracemalloc
 import warnings
 import zipfile
 
@@ -36,10 +37,10 @@ def file_of(samples, format="WAV", subtype=None, rate=RATE):
     return buffer.getvalue()
 
 
-def coded(samples, codec, format, layout, rate=48000, **options):
-    """A file that only libav writes."""
+def coded(samples, codec, format, layout, rate=48000, path=None, **options):
+    """A file that only libav writes; in memory, where there is no path."""
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format=format, options=options) as container:
+    with av.open(path or buffer, "w", format=format, options=options) as container:
         stream = container.add_stream(codec, rate=rate)
         stream.layout = layout
         frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout=layout)
@@ -49,7 +50,7 @@ def coded(samples, codec, format, layout, rate=48000, **options):
         for part in [*resampler.resample(frame), *resampler.resample(None)]:
             container.mux(stream.encode(part))
         container.mux(stream.encode(None))
-    return buffer.getvalue()
+    return path.read_bytes() if path else buffer.getvalue()
 
 
 def named(tmp_path, content, name="take 1.mp3"):
@@ -144,9 +145,9 @@ def test_formats_that_only_libav_reads(codec, format, layout, delay):
     assert abs(len(samples) - len(sound)) <= 4096  # an encoder's delay and padding
     # where a container does not tell the delay, it stays: AAC's 1024 samples, AC-3's 256
     found = np.asarray(samples)[delay : delay + 40000]
-    others = [0, 1, -1] if sound.ndim == 2 else [...]  # not the LFE, which AAC filters
-    for channel in others:
-        assert likeness(found[..., channel], sound[:40000, ...][..., channel]) > 0.98
+    for channel in {0, samples.channels - 1}:  # AAC filters the LFE
+        pair = (np.reshape(x, (len(x), -1))[:40000] for x in (found, sound))
+        assert likeness(*(x[:, channel] for x in pair)) > 0.98
     assert np.std(found) == pytest.approx(np.std(sound), rel=0.1)
 
 
@@ -262,6 +263,24 @@ def test_the_node_flushes_nothing():
     assert list(stage.flush()) == []
 
 
+@pytest.mark.parametrize("format", ["WAV", "FLAC", "AAC"])
+def test_memory_does_not_grow_with_the_file(tmp_path, format):
+    sound = np.tile(tone(RATE, 2), (60, 1))
+    if format == "AAC":
+        path = tmp_path / "long.m4a"
+        coded(sound, "aac", "ipod", "stereo", path=path)
+    else:
+        path = named(tmp_path, file_of(sound, format))
+    tracemalloc.start()
+    try:
+        count = sum(len(chunk) for chunk in Decode(10000).stream().step(path))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert count >= len(sound)
+    assert peak < sound.nbytes / 10
+
+
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
 @pytest.mark.parametrize("kind", ["whole", "stopped", "libav", "libav stopped", "broken", "nan"])
 def test_no_file_stays_open(tmp_path, kind):
@@ -342,11 +361,10 @@ def test_a_damaged_header_never_fails_in_another_way(format, place, damage):
         warnings.simplefilter("ignore", PartialAudio)
         try:
             samples = decode(content)
-        except AudioError as error:
-            assert "bytes" in str(error)
-        else:
-            assert 0 < samples.size < 100 * 3000
-            assert np.isfinite(np.asarray(samples)).all()
+        except AudioError:
+            return
+    assert 0 < samples.size < 100 * 3000
+    assert np.isfinite(np.asarray(samples)).all()
 
 
 def test_a_playlist_opens_no_other_file(tmp_path, monkeypatch):
@@ -434,8 +452,8 @@ def test_a_cut_flac_keeps_what_was_decoded_before_the_break():
 
 def test_a_cut_m4a_whose_index_comes_first(tmp_path):
     sound = tone(2 * 48000, 2)
-    # in fragments, each with its own index, as recorders write it
-    content = coded(sound, "aac", "ipod", "stereo", movflags="faststart")
+    whole = tmp_path / "whole.m4a"
+    content = coded(sound, "aac", "ipod", "stereo", path=whole, movflags="faststart")
     samples, message = decoded_part(named(tmp_path, content[: len(content) * 2 // 3], "cut.m4a"))
     assert message.startswith("cut.m4a: it")
     assert 48000 * 0.5 < len(samples) < 48000 * 1.8
@@ -447,6 +465,14 @@ def test_whole_files_are_not_called_partial():
     for format in ("WAV", "AIFF", "FLAC", "OGG", "MP3", "W64", "RF64", "CAF"):
         decode(file_of(sound, format))  # a warning would be an error here
     decode(coded(sound, "aac", "ipod", "stereo"))
+
+
+def test_a_crashed_recorders_wav_of_many_channels():
+    sound = tone(3000, 5)
+    content = patched(file_of(sound, "WAV", "PCM_24"), b"data", 4, bytes(4))
+    samples = np.asarray(decode(content))
+    assert samples.shape == (3000, 5)
+    assert np.abs(samples - sound).max() <= 2**-22
 
 
 @pytest.mark.parametrize("riff", [None, 0, 36, 0xFFFFFFFF])

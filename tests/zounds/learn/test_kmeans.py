@@ -81,9 +81,10 @@ def between_neighbours(centres):
 
 
 @pytest.mark.parametrize("d", [1, 2, 13])
-def test_a_code_does_not_depend_on_its_neighbours(d):
-    centres = normal(300, d, np.float64)
-    fitted, x = Centroids(centres), np.tile(between_neighbours(centres), (4, 1))
+@pytest.mark.parametrize("k", [128, 300])
+def test_a_code_does_not_depend_on_its_neighbours(k, d):
+    centres = normal(k, d, np.float64)
+    fitted, x = Centroids(centres), np.resize(between_neighbours(centres), (1200, d))
     together = fitted.nearest(x)
     for start in range(0, 1200, 37):
         for size in (1, 2, 3, 30, 600):

@@ -1,0 +1,1 @@
+"""Signal processing: pure numerics on arrays with units."""

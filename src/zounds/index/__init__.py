@@ -1,0 +1,1 @@
+"""Indexes: codes to hits."""

@@ -1,0 +1,1 @@
+"""Learning: examples to fitted transforms."""

@@ -1,0 +1,466 @@
+import gc
+import os
+import weakref
+
+import lmdb
+import numpy as np
+import pytest
+
+import featureflow as ff
+
+
+class Counter:
+    """A node that counts how often it is called, and by whom it was made."""
+
+    revision = 1
+
+    def __init__(self, calls, name, function):
+        self.calls, self.name, self.function = calls, name, function
+
+    def __fingerprint__(self):
+        return self.name
+
+    def __call__(self, *args):
+        self.calls.append(self.name)
+        return self.function(*args)
+
+
+class Chunks:
+    revision = 1
+
+    def stream(self):
+        return self
+
+    def step(self, source):
+        content = source.read()
+        for start in range(0, len(content), 4):
+            yield np.frombuffer(content[start : start + 4], np.uint8)
+
+    def flush(self):
+        return ()
+
+
+@pytest.fixture(params=["memory", "lmdb"])
+def database(request, tmp_path):
+    return ff.InMemoryDatabase() if request.param == "memory" else ff.LmdbDatabase(tmp_path / "db")
+
+
+@pytest.fixture
+def calls():
+    return []
+
+
+@pytest.fixture
+def sound(database, calls):
+    """A graph: meta (stored) -> raw -> double (stored) -> third; half needs raw."""
+
+    class Settings(ff.PersistenceSettings):
+        pass
+
+    Settings.database = database
+
+    class Sound(ff.BaseModel, Settings):
+        meta = ff.SourceFeature()
+        raw = ff.NumpyFeature(Chunks, needs=meta)
+        double = ff.NumpyFeature(Counter(calls, "double", lambda x: x * 2), needs=raw, store=True)
+        third = ff.NumpyFeature(Counter(calls, "third", lambda x: x + 1), needs=double)
+        half = ff.NumpyFeature(Counter(calls, "half", lambda x: x // 2), needs=raw, store=True)
+
+    return Sound
+
+
+def test_processing_computes_and_stores_what_is_to_be_stored(sound, calls):
+    document = sound(sound.process(meta=b"\1\2\3\4\5"))
+    assert calls == ["double", "half", "double", "half"]  # two chunks
+    np.testing.assert_array_equal(document.double, [2, 4, 6, 8, 10])
+    np.testing.assert_array_equal(document.raw, [1, 2, 3, 4, 5])
+    assert calls == ["double", "half", "double", "half"]  # was read, not computed
+
+
+def test_what_is_not_stored_is_computed_from_the_nearest_stored(sound, calls):
+    document = sound(sound.process(meta=b"\1\2"))
+    calls.clear()
+    np.testing.assert_array_equal(document.third, [3, 5])
+    assert calls == ["third"]
+    document.third
+    assert calls == ["third"]  # remembered by this instance
+    sound(document._id).third
+    assert calls == ["third", "third"]
+
+
+def test_a_derived_class_shares_what_is_stored_and_adds_lazily(sound, calls):
+    _id = sound.process(meta=b"\1\2")
+    calls.clear()
+
+    class More(sound):
+        square = ff.NumpyFeature(
+            Counter(calls, "square", lambda x: x * x), needs=sound.double, store=True
+        )
+        root = ff.NumpyFeature(Counter(calls, "root", np.sqrt), needs=square)
+
+    np.testing.assert_array_equal(More(_id).root, [2, 4])
+    assert calls == ["square", "root"]
+    More(_id).square
+    assert calls == ["square", "root"]  # square was stored on the way
+
+
+def test_overriding_a_feature_rewires_what_needs_it_and_leaves_the_old_values(sound, calls):
+    _id = sound.process(meta=b"\1\2")
+
+    class Tripled(sound):
+        double = ff.NumpyFeature(
+            Counter(calls, "triple", lambda x: x * 3), needs=sound.raw, store=True
+        )
+
+    np.testing.assert_array_equal(Tripled(_id).third, [4, 7])
+    np.testing.assert_array_equal(sound(_id).third, [3, 5])
+    np.testing.assert_array_equal(sound(_id).double, [2, 4])
+
+
+def test_a_second_session_reads_what_the_first_has_stored(tmp_path, calls):
+    def session():
+        class Settings(ff.PersistenceSettings):
+            database = ff.LmdbDatabase(tmp_path / "db")
+
+        class Sound(ff.BaseModel, Settings):
+            meta = ff.SourceFeature()
+            raw = ff.NumpyFeature(Chunks, needs=meta)
+            double = ff.NumpyFeature(
+                Counter(calls, "double", lambda x: x * 2), needs=raw, store=True
+            )
+
+        return Sound
+
+    _id = session().process(meta=b"\1\2")
+    gc.collect()
+    assert calls == ["double"]
+    again = session()
+    assert [document._id for document in again] == [_id]
+    np.testing.assert_array_equal(again(_id).double, [2, 4])
+    assert again.process(meta=b"\1\2") == _id
+    assert calls == ["double"]
+
+
+def test_adding_the_same_content_again_is_the_same_document_and_computes_nothing(
+    sound, calls, tmp_path
+):
+    (tmp_path / "a").write_bytes(b"\1")
+    _id = sound.process(meta=tmp_path / "a")
+    calls.clear()
+    assert sound.process(meta=tmp_path / "a") == _id
+    assert calls == []
+    assert len(list(sound)) == 1
+
+
+def test_other_content_and_other_names_are_other_documents(sound, tmp_path):
+    for name, content in (("a", b"\1"), ("b", b"\1"), ("c", b"\2")):
+        (tmp_path / name).write_bytes(content)
+    ids = {sound.process(meta=tmp_path / name) for name in "abc"}
+    assert len(ids) == 3
+    assert {document._name for document in sound} == {"a", "b", "c"}
+
+
+def test_a_moved_file_that_is_added_again_is_found_in_its_new_place(sound, calls, tmp_path):
+    (tmp_path / "a").write_bytes(b"\1")
+    _id = sound.process(meta=tmp_path / "a")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "a").rename(tmp_path / "new" / "a")
+    with pytest.raises(ff.SourceNotFound):
+        sound(_id).raw
+    calls.clear()
+    assert sound.process(meta=tmp_path / "new" / "a") == _id
+    assert calls == []
+    np.testing.assert_array_equal(sound(_id).raw, [1])
+
+
+def test_an_id_of_ones_own_whose_content_changes_is_replaced_and_nothing_is_left(sound, database):
+    sound.process(_id="mine", meta=b"\1")
+    before = set(database.keys())
+    sound.process(_id="mine", meta=b"\2\3")
+    np.testing.assert_array_equal(sound("mine").double, [4, 6])
+    assert len(set(database.keys())) == len(before)
+    assert len(set(database.keys()) & before) == 1  # the entry
+
+
+@pytest.mark.parametrize("_id", ["", "a/b", "ü" * 400, "documents", ".."])
+def test_ids_may_be_any_text(sound, _id):
+    if _id:
+        assert sound.process(_id=_id, meta=b"\1") == _id
+        sound.process(_id=_id + "x", meta=b"\2")
+        assert {document._id for document in sound} == {_id, _id + "x"}
+        sound.delete(_id)
+        assert [document._id for document in sound] == [_id + "x"]
+        np.testing.assert_array_equal(sound(_id + "x").double, [4])
+    else:
+        assert sound.process(_id=_id, meta=b"\1")  # none given
+
+
+def test_iteration_gives_the_documents_that_have_the_roots_of_the_class(sound, database):
+    class Settings(ff.PersistenceSettings):
+        pass
+
+    Settings.database = database
+
+    class Text(ff.BaseModel, Settings):
+        text = ff.TextFeature(str.upper, store=True)
+
+    _id = sound.process(meta=b"\1")
+    other = Text.process(text="a")
+    assert [document._id for document in sound] == [_id]
+    assert [document.text for document in Text] == ["A"]
+    assert Text(other)._name == other
+
+
+def test_exists_delete_and_random(sound, database):
+    with pytest.raises(ff.DocumentNotFound, match="Sound has no documents"):
+        sound.random()
+    ids = {sound.process(meta=bytes([i])) for i in range(5)}
+    assert {sound.random(seed)._id for seed in range(50)} == ids
+    assert sound.random(3)._id == sound.random(3)._id
+    gone = ids.pop()
+    assert sound.exists(gone)
+    sound.delete(gone)
+    assert not sound.exists(gone)
+    with pytest.raises(ff.DocumentNotFound):
+        sound.delete(gone)
+    for _id in ids:
+        sound.delete(_id)
+    assert list(database.keys()) == []
+
+
+def test_a_failure_leaves_everything_as_it_was(sound, database, calls, monkeypatch):
+    sound.process(_id="mine", meta=b"\1")
+    before = {key: database.read(key) for key in database.keys()}
+
+    class Failing(sound):
+        worse = ff.NumpyFeature(lambda x: 1 / 0, needs=sound.half, store=True)
+
+    monkeypatch.setattr("featureflow.document._SPILL", 10)  # written ahead, and taken back
+    with pytest.raises(ff.NodeError, match="ZeroDivisionError") as caught:
+        Failing.process(_id="mine", meta=bytes(100))
+    assert any("'mine' of Failing" in note for note in caught.value.__notes__)
+    assert {key: database.read(key) for key in database.keys()} == before
+
+
+def test_long_documents_are_written_ahead_and_visible_only_when_complete(
+    sound, database, monkeypatch
+):
+    monkeypatch.setattr("featureflow.document._SPILL", 10)
+    writes = []
+    original = database.write
+
+    def write(records):
+        writes.append((len(records), sound.exists("long")))
+        original(records)
+
+    monkeypatch.setattr(database, "write", write)
+    sound.process(_id="long", meta=bytes(range(100)))
+    assert len(writes) > 10
+    assert not any(visible for _, visible in writes)
+    np.testing.assert_array_equal(sound("long").double, np.arange(100) * 2)
+
+
+def test_an_ordinary_document_is_one_write(sound, database, monkeypatch):
+    writes = []
+    original = database.write
+    monkeypatch.setattr(database, "write", lambda records: (writes.append(1), original(records)))
+    sound.process(meta=b"\1\2\3\4\5")
+    assert len(writes) == 1
+
+
+def test_content_that_is_nowhere_else_is_kept(sound, database):
+    _id = sound.process(meta=b"\1\2\3")
+    np.testing.assert_array_equal(sound(_id).raw, [1, 2, 3])
+
+
+def test_content_of_files_is_kept_only_if_asked_for(database, tmp_path):
+    def model(keep):
+        class Sound(ff.BaseModel):
+            meta = ff.SourceFeature(keep=keep)
+            raw = ff.NumpyFeature(Chunks, needs=meta)
+
+        Sound.database = database
+        return Sound
+
+    (tmp_path / "a").write_bytes(bytes(100))
+    for keep in (False, True):
+        _id = model(keep).process(meta=tmp_path / "a", _id=str(keep))
+    (tmp_path / "a").unlink()
+    assert len(model(True)("True").raw) == 100
+    with pytest.raises(ff.SourceNotFound, match=r"put it back.*keep_audio"):
+        model(False)("False").raw
+
+
+# ---------------------------------------------------------------------------- what goes wrong
+
+
+def test_an_unknown_id(sound):
+    with pytest.raises(ff.DocumentNotFound, match="no document 'nope'.*process"):
+        sound("nope").double
+
+
+def test_no_id_where_there_are_many_documents(sound):
+    with pytest.raises(ff.InvalidParameter, match=r"Sound\(\) needs the id"):
+        sound()
+
+
+def test_missing_and_unknown_roots(sound):
+    with pytest.raises(ff.RootError, match=r"needs meta: call process\(meta=\.\.\.\)"):
+        sound.process()
+    with pytest.raises(ff.RootError, match=r"got mata=.*call process\(meta=\.\.\.\)"):
+        sound.process(mata=b"")
+
+
+def test_a_misspelt_feature_of_a_document(sound):
+    document = sound(sound.process(meta=b"\1"))
+    with pytest.raises(ff.UnknownFeature, match="did you mean 'double'"):
+        document.duoble
+    with pytest.raises(AttributeError):
+        document._nothing
+
+
+def test_features_cannot_be_set(sound):
+    with pytest.raises(AttributeError, match="double is computed"):
+        sound("x").double = 3
+
+
+def test_a_misspelt_dependency_and_a_cycle_are_found_when_the_class_is_made(sound):
+    with pytest.raises(ff.UnknownFeature, match=r"Wrong: new needs 'duoble'.*'double'"):
+
+        class Wrong(sound):
+            new = ff.NumpyFeature(np.negative, needs="duoble")
+
+    with pytest.raises(ff.CyclicGraph, match="Circle: raw -> third -> double -> raw"):
+
+        class Circle(sound):
+            raw = ff.NumpyFeature(np.negative, needs="third")
+
+
+def test_a_model_without_a_database_says_how_to_get_one():
+    class Homeless(ff.BaseModel):
+        text = ff.TextFeature(str.upper, store=True)
+
+    for call in (lambda: Homeless.process(text="a"), lambda: list(Homeless)):
+        with pytest.raises(ff.GraphError, match=r"Homeless has no database.*simple_settings"):
+            call()
+
+
+def test_a_root_that_was_not_stored_is_gone_and_said_so(database):
+    class Learner(ff.BaseModel):
+        docs = ff.Feature(ff.IteratorNode)
+        total = ff.NumpyFeature(np.negative, needs=docs, store=True)
+        copy = ff.NumpyFeature(np.positive, needs=docs)
+
+    Learner.database = database
+    _id = Learner.process(docs=iter([np.arange(3), np.arange(2)]))
+    np.testing.assert_array_equal(Learner(_id).total, [0, -1, -2, 0, -1])
+    with pytest.raises(ff.UnavailableError, match=r"copy.*docs was handed to Learner\.process"):
+        Learner(_id).copy
+
+
+def test_an_input_is_handed_to_its_root_once(database):
+    class Learner(ff.BaseModel):
+        docs = ff.Feature(ff.IteratorNode)
+        a = ff.NumpyFeature(np.negative, needs=docs, store=True)
+        b = ff.NumpyFeature(np.positive, needs=docs, store=True)
+
+    Learner.database = database
+    document = Learner(Learner.process(docs=(np.full(1, i) for i in range(4))))
+    np.testing.assert_array_equal(document.a, [0, -1, -2, -3])
+    np.testing.assert_array_equal(document.b, [0, 1, 2, 3])
+
+
+def test_a_node_that_makes_another_type_than_its_feature(database):
+    class Wrong(ff.BaseModel):
+        text = ff.NumpyFeature(str.upper, store=True)
+
+    Wrong.database = database
+    with pytest.raises(ff.CodecError, match=r"text is a NumpyFeature.*made a str"):
+        Wrong.process(text="a")
+
+
+def test_a_feature_that_comes_out_empty(database):
+    class Empty(ff.BaseModel):
+        docs = ff.Feature(ff.IteratorNode)
+        data = ff.NumpyFeature(np.negative, needs=docs, store=True)
+
+    Empty.database = database
+    document = Empty(Empty.process(docs=[]))
+    with pytest.raises(ff.UnavailableError, match="data of .* is empty"):
+        document.data
+
+
+def tamper(path, change):
+    """Change the stored bytes of the first record of `double` behind the store's back."""
+    with lmdb.open(str(path)) as environment, environment.begin(write=True) as transaction:
+        for key, value in transaction.cursor():
+            if b"/double/" in key and key.endswith(b"00000000"):
+                transaction.put(key, change(bytes(value)))
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.system, ("echo executed > executed",)
+
+
+@pytest.mark.parametrize("kind", ["flipped", "cut", "empty", "pickle"])
+def test_bytes_that_were_tampered_with_raise_and_are_not_executed(
+    tmp_path, monkeypatch, kind, calls
+):
+    import pickle
+
+    monkeypatch.chdir(tmp_path)
+    store = ff.LmdbDatabase(tmp_path / "db")
+
+    class Sound(ff.BaseModel):
+        meta = ff.SourceFeature()
+        raw = ff.NumpyFeature(Chunks, needs=meta)
+        double = ff.NumpyFeature(lambda x: x * 2, needs=raw, store=True)
+
+    Sound.database = store
+    _id = Sound.process(meta=b"\1\2\3")
+    store.close()
+    changes = {
+        "flipped": lambda value: value[:-1] + bytes([value[-1] ^ 1]),
+        "cut": lambda value: value[:-1],
+        "empty": lambda value: b"",
+        "pickle": lambda value: pickle.dumps(Bomb()),
+    }
+    tamper(tmp_path / "db", changes[kind])
+    with pytest.raises(ff.CorruptRecord, match=r"'double' of document.*process it again"):
+        Sound(_id).double
+    assert not (tmp_path / "executed").exists()
+    Sound.delete(_id)
+    np.testing.assert_array_equal(Sound(Sound.process(meta=b"\1\2\3")).double, [2, 4, 6])
+
+
+def test_documents_do_not_hold_each_other(sound):
+    document = sound(sound.process(meta=b"\1"))
+    document.third
+    gone = weakref.ref(document)
+    del document
+    gc.collect()
+    assert gone() is None
+
+
+def test_simple_settings_are_a_folder_and_one_document(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    @ff.simple_settings
+    class Learner(ff.BaseModel):
+        docs = ff.Feature(ff.IteratorNode)
+        total = ff.NumpyFeature(np.negative, needs=docs, store=True)
+
+    assert not Learner.exists()
+    with pytest.raises(ff.DocumentNotFound):
+        Learner().total
+    assert Learner.process(docs=[np.ones(1)]) == "Learner"
+    Learner.process(docs=[np.zeros(2)])
+    assert (tmp_path / "Learner" / "data.mdb").exists()
+    assert Learner().total.tolist() == [0, 0]
+    assert len(list(Learner)) == 1
+    first = Learner()._digest("total")
+    Learner.process(docs=[np.zeros(2)])
+    assert Learner()._digest("total") == first  # the same was learned again
+    Learner.process(docs=[np.ones(2)])
+    assert Learner()._digest("total") != first
