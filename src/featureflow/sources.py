@@ -8,11 +8,8 @@ kept by whoever wants it later.
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import posixpath
-import shutil
-import tempfile
 import urllib.error
 import urllib.request
 import weakref
@@ -22,13 +19,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, cast
-from urllib.parse import quote, unquote, urlsplit
+from typing import Any, BinaryIO
+from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
 from featureflow.errors import InvalidParameter, SourceChanged, SourceError, SourceNotFound
+from featureflow.spool import PIECE, TemporaryFile, opened, spooled
 
-_PIECE = 1 << 20
-_IN_MEMORY = 64 << 20
 _TIMEOUT = 60.0
 
 
@@ -88,7 +84,7 @@ class Source:
     def pieces(self) -> Iterator[bytes]:
         """Yield the content in pieces of a mebibyte; raises like `open`."""
         with self.open() as stream:
-            while piece := stream.read(_PIECE):
+            while piece := stream.read(PIECE):
                 yield piece
 
     @cached_property
@@ -170,7 +166,7 @@ class Source:
             label = getattr(thing, "filename", None) or getattr(thing, "name", None)
             name = str(label) if isinstance(label, str) else "stream"
             try:
-                content = _spooled(thing, name)
+                content = spooled(thing, name)
             except TypeError:
                 raise InvalidParameter(
                     f"{name} is open in text mode: open it in binary mode ('rb')"
@@ -230,12 +226,12 @@ class UrlSource(Source):
         super().__init__(url, name or urlsplit(url).netloc)
 
     @cached_property
-    def _content(self) -> bytes | _TemporaryFile:
+    def _content(self) -> bytes | TemporaryFile:
         request = urllib.request.Request(self.uri, headers={"User-Agent": "zounds"})  # noqa: S310
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:  # noqa: S310
                 declared = response.headers.get("Content-Length")
-                content = _spooled(response, self.uri)
+                content = spooled(response, self.uri)
         except urllib.error.HTTPError as error:
             kind = SourceNotFound if error.code in (404, 410) else SourceError
             raise kind(f"{self.uri} answers {error.code} {error.reason}") from error
@@ -249,7 +245,7 @@ class UrlSource(Source):
 
     def open(self) -> BinaryIO:
         """See `Source.open`."""
-        return _opened(self._content)
+        return opened(self._content)
 
     def __reduce__(self) -> Any:
         return UrlSource, (self.uri,)
@@ -274,7 +270,7 @@ class ZipSource(Source):
         where = f"{self.name} in {self._archive.source.name}"
         try:
             with self._archive.zipfile.open(self._info) as stream:
-                return _opened(_spooled(stream, where))
+                return opened(spooled(stream, where))
         except RuntimeError as error:  # what zipfile raises for a missing password
             raise SourceError(f"{where} cannot be unpacked: {error}") from error
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
@@ -287,12 +283,12 @@ class ZipSource(Source):
 class _Content(Source):
     """Content that is nowhere else."""
 
-    def __init__(self, content: bytes | _TemporaryFile, uri: str, name: str) -> None:
+    def __init__(self, content: bytes | TemporaryFile, uri: str, name: str) -> None:
         self._content = content
         super().__init__(uri, name)
 
     def open(self) -> BinaryIO:
-        return _opened(self._content)
+        return opened(self._content)
 
     def __reduce__(self) -> Any:
         return _Content, (self.read(), self.uri, self.name)
@@ -425,48 +421,7 @@ def _located(uri: str, name: str | None) -> Source:
 
 
 def _unquoted_path(uri: str) -> bytes:
-    from urllib.parse import unquote_to_bytes
-
     return unquote_to_bytes(uri.removeprefix("file://"))
-
-
-class _TemporaryFile:
-    """A file that is deleted when nobody refers to it any more."""
-
-    def __init__(self) -> None:
-        handle, path = tempfile.mkstemp(prefix="zounds-")
-        os.close(handle)
-        self.path = Path(path)
-        weakref.finalize(self, self.path.unlink, missing_ok=True)
-
-    def __len__(self) -> int:
-        return self.path.stat().st_size
-
-    def open(self) -> BinaryIO:
-        stream = self.path.open("rb")
-        stream.owner = self  # type: ignore[attr-defined]  # keeps the file while it is read
-        return stream
-
-
-def _spooled(stream: Any, name: str) -> bytes | _TemporaryFile:
-    """Read a stream to memory, or to a temporary file if it is large."""
-    start = bytearray()
-    while len(start) < _IN_MEMORY:
-        piece = stream.read(_PIECE)
-        if isinstance(piece, str):
-            raise TypeError(f"{name} yields text")
-        if not piece:
-            return bytes(start)
-        start += piece
-    kept = _TemporaryFile()
-    with kept.path.open("wb") as target:
-        target.write(start)
-        shutil.copyfileobj(stream, target, _PIECE)
-    return kept
-
-
-def _opened(content: bytes | _TemporaryFile) -> BinaryIO:
-    return cast(BinaryIO, io.BytesIO(content)) if isinstance(content, bytes) else content.open()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from zounds.audio.resample import Mono, Resample
 from zounds.dsp.frames import SlidingWindow
 from zounds.dsp.spectrum import FFT
 from zounds.dsp.windows import Hann
-from zounds.units import HalfLapped, SampleRate, SR22050
+from zounds.units import SR22050, HalfLapped, SampleRate
 
 
 def stft(

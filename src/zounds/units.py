@@ -10,16 +10,17 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import partial
-from typing import Protocol, Self
+from functools import partial, total_ordering
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 from featureflow.codec import storable
 from zounds.errors import UnitsError
 
-Number = int | float | Fraction
-_NUMBERS = (int, float, Fraction)
+Number = int | float | Fraction | np.integer[Any] | np.floating[Any]
+_NUMBERS = (int, float, Fraction, np.integer, np.floating)
+_NO_NUMBERS = (bool, np.timedelta64)  # though they are integers to Python and to NumPy
 
 
 def Seconds(value: Number) -> Fraction:
@@ -44,15 +45,7 @@ def Seconds(value: Number) -> Fraction:
     >>> Seconds(0.1)
     Fraction(1, 10)
     """
-    if isinstance(value, bool) or not isinstance(value, _NUMBERS):
-        if not isinstance(value, np.number):
-            raise UnitsError(f"{value!r} is not a time: give a number of seconds")
-        value = value.item()
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise UnitsError(f"{value} s is not a time: give a finite number of seconds")
-        return Fraction(repr(value))
-    return Fraction(value)
+    return _exact(value, "a time", "seconds")
 
 
 def Milliseconds(value: Number) -> Fraction:
@@ -65,6 +58,21 @@ def Microseconds(value: Number) -> Fraction:
     return Seconds(value) / 1_000_000
 
 
+def _exact(value: Number, what: str, unit: str) -> Fraction:
+    """Return the fraction that a number stands for: of a float, the decimal it prints as."""
+    known = isinstance(value, _NUMBERS) and not isinstance(value, _NO_NUMBERS)
+    floating = isinstance(value, float | np.floating)
+    if not known or (floating and not math.isfinite(value)):
+        raise UnitsError(f"{value!r} is not {what}: give a finite number of {unit}")
+    if isinstance(value, np.integer):
+        return Fraction(int(value))
+    if isinstance(value, float):  # float64 of NumPy is one, too
+        return Fraction(float.__repr__(value))
+    if isinstance(value, np.floating):
+        return Fraction(np.format_float_scientific(value))
+    return Fraction(value)
+
+
 class Unit(Protocol):
     """What one axis of an array means."""
 
@@ -74,7 +82,7 @@ class Unit(Protocol):
 
 
 @storable("zounds.SampleRate")
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class SampleRate:
     """How often samples follow each other, and how much time each of them covers.
 
@@ -83,15 +91,15 @@ class SampleRate:
 
     Parameters
     ----------
-    frequency : Fraction [unit=s, range=(0, inf)]
+    frequency : int, float or Fraction [unit=s, range=(0, inf)]
         Time from the start of one sample to the start of the next: a period, or hop.
-    duration : Fraction [unit=s, range=(0, inf)]
+    duration : int, float or Fraction [unit=s, range=(0, inf)]
         Time that one sample covers: the window.
 
     Raises
     ------
     UnitsError
-        If either is not positive.
+        If either is not a finite number, or not positive.
 
     Examples
     --------
@@ -104,12 +112,12 @@ class SampleRate:
     frequency: Fraction
     duration: Fraction
 
-    def __post_init__(self) -> None:
-        for name in ("frequency", "duration"):
-            value = Seconds(getattr(self, name))
-            if value <= 0:
-                raise UnitsError(f"{name} is {value} s: the time between samples is positive")
-            object.__setattr__(self, name, value)
+    def __init__(self, frequency: Number, duration: Number) -> None:
+        for name, value in (("frequency", frequency), ("duration", duration)):
+            exact = _exact(value, f"the {name} of a SampleRate", "seconds")
+            if exact <= 0:
+                raise UnitsError(f"SampleRate({name}={value!r}): give a time greater than zero")
+            object.__setattr__(self, name, exact)
 
     def __iter__(self) -> Iterator[Fraction]:
         return iter((self.frequency, self.duration))
@@ -177,7 +185,7 @@ def AudioSampleRate(hertz: Number) -> SampleRate:
     >>> AudioSampleRate(8000).frequency
     Fraction(1, 8000)
     """
-    rate = Seconds(hertz)
+    rate = _exact(hertz, "a sample rate", "hertz")
     if rate <= 0:
         raise UnitsError(f"a sample rate of {hertz} Hz: give a positive number of hertz")
     return SampleRate(1 / rate, 1 / rate)
@@ -207,6 +215,7 @@ def HalfLapped() -> SampleRate:
     return SampleRate(Fraction(1024, 44100), Fraction(2048, 44100))
 
 
+@storable("zounds.Stride")
 @dataclass(frozen=True)
 class Stride:
     """Windows counted in samples: `duration` of them, every `frequency` of them.
@@ -230,15 +239,17 @@ class Stride:
     def __post_init__(self) -> None:
         for name in ("frequency", "duration"):
             value = getattr(self, name)
-            if value != int(value) or value < 1:
+            count = _exact(value, f"the {name} of a Stride", "samples")
+            if count.denominator != 1 or count < 1:
                 raise UnitsError(f"Stride({name}={value!r}): count whole samples, at least one")
-            object.__setattr__(self, name, int(value))
+            object.__setattr__(self, name, int(count))
 
 
 @storable("zounds.TimeSlice")
-@dataclass(frozen=True, order=True)
+@total_ordering
+@dataclass(frozen=True, init=False)
 class TimeSlice:
-    """A stretch of time.
+    """A stretch of time; sorts by its start, then by its end.
 
     Parameters
     ----------
@@ -249,7 +260,7 @@ class TimeSlice:
     Raises
     ------
     UnitsError
-        If either is negative or not a number.
+        If either is negative, or not a finite number.
 
     Examples
     --------
@@ -257,18 +268,27 @@ class TimeSlice:
     Fraction(3, 2)
     """
 
-    start: Fraction = Fraction(0)
-    duration: Fraction | None = None
+    start: Fraction
+    duration: Fraction | None
 
-    def __post_init__(self) -> None:
-        for name in ("start", "duration"):
-            given = getattr(self, name)
-            if given is None and name == "duration":
-                continue
-            value = Seconds(given)
-            if value < 0:
-                raise UnitsError(f"TimeSlice({name}={given}): times are not negative")
-            object.__setattr__(self, name, value)
+    def __init__(self, start: Number = 0, duration: Number | None = None) -> None:
+        object.__setattr__(self, "start", self._not_negative("start", start))
+        if duration is not None:
+            duration = self._not_negative("duration", duration)
+        object.__setattr__(self, "duration", duration)
+
+    @staticmethod
+    def _not_negative(name: str, value: Number) -> Fraction:
+        exact = _exact(value, f"the {name} of a TimeSlice", "seconds")
+        if exact < 0:
+            raise UnitsError(f"TimeSlice({name}={value!r}): times are not negative")
+        return exact
+
+    def __lt__(self, other: TimeSlice) -> bool:
+        if not isinstance(other, TimeSlice):
+            return NotImplemented
+        ends = [math.inf if time.end is None else time.end for time in (self, other)]
+        return (self.start, ends[0]) < (other.start, ends[1])
 
     @property
     def end(self) -> Fraction | None:

@@ -52,7 +52,9 @@ def test_plain_values_come_back_equal_and_of_the_same_type(value):
 
 @given(
     npst.arrays(
-        st.sampled_from([bool, "i1", "u2", "<i4", ">i8", "f2", "f4", "f8", "c8", "c16", "U3", "S4"]),
+        st.sampled_from(
+            [bool, "i1", "u2", "<i4", ">i8", "f2", "f4", "f8", "c8", "c16", "U3", "S4"]
+        ),
         npst.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=9),
     )
 )

@@ -16,7 +16,10 @@ DIAMOND = graph(root=(), left=["root"], right=["root"], both=["left", "right"], 
 
 
 def test_everything_on_the_way_is_computed_once_after_what_it_needs():
-    assert names(plan(DIAMOND, ["both"], lambda _: False)) == ((), ("root", "left", "right", "both"))
+    assert names(plan(DIAMOND, ["both"], lambda _: False)) == (
+        (),
+        ("root", "left", "right", "both"),
+    )
 
 
 def test_what_is_there_is_read_and_nothing_behind_it_is_touched():

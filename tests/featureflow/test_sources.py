@@ -9,7 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 import featureflow as ff
-from featureflow import sources
+from featureflow import spool
 
 CONTENT = bytes(range(256)) * 10
 
@@ -221,9 +221,9 @@ def test_urls_that_cannot_be_had(server):
 
 
 def test_large_streams_go_to_a_temporary_file_that_vanishes(monkeypatch, tmp_path):
-    monkeypatch.setattr(sources, "_IN_MEMORY", 1000)
-    monkeypatch.setattr(sources, "_PIECE", 300)
-    monkeypatch.setattr(sources.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(spool, "_IN_MEMORY", 1000)
+    monkeypatch.setattr(spool, "PIECE", 300)
+    monkeypatch.setattr(spool.tempfile, "tempdir", str(tmp_path))
     source = ff.Source.of(io.BytesIO(CONTENT))
     assert len(list(tmp_path.iterdir())) == 1
     stream = source.open()

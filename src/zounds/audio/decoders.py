@@ -196,14 +196,19 @@ class _Libav:
                     kind = (frame.sample_rate, frame.layout.nb_channels)
                     if not self._position:
                         self.rate, self.channels = kind
-                        # to_ndarray of more than 7 planes crashes: libav interleaves them
+                        # libav converts and interleaves: to_ndarray of 8 planes crashes
                         packer = av.AudioResampler("flt", frame.layout, frame.sample_rate)
                     elif kind != (self.rate, self.channels):
                         self.partial = f"it goes on at {kind[0]} Hz with {kind[1]} channels"
                         return
                     self._position += frame.samples
+                    samples: Any
+                    if frame.format.name == "fltp" and self.channels < 8:
+                        samples = frame.to_ndarray()
+                        yield samples.T
+                        continue
                     for packed in packer.resample(frame):
-                        samples: Any = packed.to_ndarray()
+                        samples = packed.to_ndarray()
                         yield samples.reshape(-1, self.channels)
         except self._failure as error:
             self.partial = f"it breaks off: {_reason(error)}"
@@ -228,7 +233,7 @@ class _Libav:
             return np.empty((0, self.channels), np.float32)
         whole = self._held[0] if len(self._held) == 1 else np.concatenate(self._held)
         self._held = [whole[n:]] if count > n else []
-        return whole[:n]
+        return np.ascontiguousarray(whole[:n])
 
     def close(self) -> None:
         self._frames.close()

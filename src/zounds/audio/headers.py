@@ -1,7 +1,8 @@
 """What a look at a file's bytes tells, and the decoding libraries do not.
 
 libsndfile reads the first of several streams that were put together (a recorded radio, joined
-mp3 files) and calls it the whole; and neither library says that an Ogg file was cut off.
+mp3 files) and calls it the whole; it estimates the length of an mp3 file that does not tell it,
+and stops there though more follows; and neither library says that an Ogg file was cut off.
 """
 
 from __future__ import annotations
@@ -94,8 +95,9 @@ def _mp3(stream: BinaryIO, start: bytes, length: int) -> Header:
         first = 10 + (a << 21 | b << 14 | c << 7 | d)
     frame = _at(stream, first, 64)
     tag = max(frame.find(b"Xing"), frame.find(b"Info"))
-    if frame[:1] != b"\xff" or tag < 0 or len(frame) < tag + 16:
-        return Header(start[:16])
+    if tag < 0 or len(frame) < tag + 16:
+        # libsndfile estimates the length from the first frames' bit rate, and stops there
+        return Header(start[:16], joined=first > 0 or frame[:1] == b"\xff")
     flags, *fields = struct.unpack(">III", frame[tag + 4 : tag + 16])
     there, declared = length - first, fields[flags & 1]
     # tags at the end of the file make a small difference

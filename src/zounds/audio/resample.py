@@ -90,7 +90,7 @@ class _Resampling:
             )
         if self._filter is None:
             yield samples
-        elif len(samples):
+        else:
             yield from self._resampled(np.asarray(samples, np.float32), last=False)
 
     def _start(self, samplerate: SampleRate, shape: tuple[int, ...]) -> None:
@@ -112,7 +112,7 @@ class _Resampling:
         return self._resampled(np.zeros((0, *self._kind[1]), np.float32), last=True)
 
     def _resampled(self, samples: npt.NDArray[np.float32], last: bool) -> Iterator[AudioSamples]:
-        result = self._filter.resample_chunk(np.ascontiguousarray(samples), last=last)
+        result = self._filter.resample_chunk(samples, last=last)
         if len(result):
             yield AudioSamples(result, self._samplerate)
 

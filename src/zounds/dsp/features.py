@@ -26,9 +26,6 @@ from zounds.errors import UnitsError
 
 Array = npt.NDArray[Any]
 
-FLOOR = 1e-10
-"""float : The least power whose logarithm is taken, that of digital silence (-100 dB)."""
-
 
 @dataclass(frozen=True)
 class _Bands:
@@ -165,6 +162,8 @@ class _Cepstrum:
     n_coeffs: int
     exclude: int
 
+    floor: ClassVar[float]
+
     def __post_init__(self) -> None:
         if self.n_coeffs < 1 or self.exclude < 0:
             raise InvalidParameter(
@@ -177,7 +176,7 @@ class _Cepstrum:
         Parameters
         ----------
         bands : ConstantRateTimeSeries [shape=(m, n_bands), range=[0, 1e28)]
-            Band powers; those below `FLOOR` count as `FLOOR`.
+            Band powers; those below the class's `floor` count as the floor.
 
         Returns
         -------
@@ -201,12 +200,12 @@ class _Cepstrum:
         n_bands = bands.shape[1]
         # Bels above the floor, not above 1: silence is a row of exact zeros, and so is its
         # transform. A constant added to all the bands shows in the 0th coefficient only.
-        bels = np.multiply(np.asarray(bands), 1 / FLOOR)
+        bels = np.multiply(np.asarray(bands), 1 / self.floor)
         np.maximum(bels, 1, out=bels)
         np.log10(bels, out=bels)
         coeffs = bels @ _dct_basis(n_bands, self.exclude, self.exclude + self.n_coeffs)
         if self.exclude == 0:
-            coeffs[:, 0] += 10 * math.log10(FLOOR) * math.sqrt(n_bands)
+            coeffs[:, 0] += 10 * math.log10(self.floor) * math.sqrt(n_bands)
         return ConstantRateTimeSeries(coeffs, rate)
 
 
@@ -214,7 +213,8 @@ class _Cepstrum:
 class BFCC(_Cepstrum):
     """Bark-frequency cepstral coefficients: the shape of a spectrum, coarse to fine.
 
-    The orthonormal DCT-II of the band powers in dB.
+    The orthonormal DCT-II of the band powers in dB. Powers below 1e-8 count as 1e-8: to each bin
+    of 1024 samples, their rounding to 16 bits alone adds 3e-8.
 
     Parameters
     ----------
@@ -244,6 +244,7 @@ class BFCC(_Cepstrum):
     exclude: int = 1
 
     revision: ClassVar[int] = 1
+    floor: ClassVar[float] = 1e-8
 
 
 @dataclass(frozen=True)
@@ -273,6 +274,7 @@ class MFCC(_Cepstrum):
     exclude: int = 0
 
     revision: ClassVar[int] = 1
+    floor: ClassVar[float] = 1e-10
 
 
 @lru_cache(maxsize=64)

@@ -1,21 +1,17 @@
-"""Instruments made of formulas: a small corpus of known kinds, for demonstrations and tests.
+"""Instruments made of formulas, for demonstrations and tests.
 
 Each is a function of pitch, loudness, duration, sample rate and seed, see `Instrument`, in
 `INSTRUMENTS` under its kind. What changes with pitch and loudness is what changes in the real
 ones: louder is brighter, and the resonances of a body stay where they are.
 
-Three ways to make a sound serve them all: a voice of harmonics, whose amplitudes may move
-(`Note.voice`), modes that ring and die (`Note.modes`), and coloured noise (`Note.noise`).
 The acoustics are those of Fletcher & Rossing, The Physics of Musical Instruments, 2nd ed. 1998,
 unless an instrument names another source.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from itertools import product
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,20 +19,14 @@ import numpy.typing as npt
 
 from featureflow.errors import InvalidParameter
 from zounds.arrays import AudioSamples
-from zounds.dsp.synthesis import (
-    LOWEST_PITCH,
-    Note,
-    audio_rate,
-    bandpass,
-    formants,
-    generator,
-    lowpass,
-    sample_count,
-    unit,
-)
-from zounds.units import Milliseconds, Number, SampleRate
+from zounds.dsp.notes import Note, bandpass, formants, lowpass, unit
+from zounds.dsp.synthesis import sample_count
+from zounds.units import Number, SampleRate
 
 Array = npt.NDArray[Any]
+
+LOWEST_PITCH = 20.0
+"""float [unit=Hz] : What is slower is heard as a rhythm, not as a pitch."""
 
 
 class Instrument(Protocol):
@@ -105,7 +95,7 @@ def _instrument(body: Callable[[Note], Array]) -> Instrument:
         samplerate: SampleRate | int,
         seed: int = 0,
     ) -> AudioSamples:
-        rate = audio_rate(samplerate)
+        rate = AudioSamples([], samplerate).samplerate
         if not LOWEST_PITCH <= pitch_hz < rate.nyquist:
             raise InvalidParameter(
                 f"pitch_hz is {pitch_hz}: give {LOWEST_PITCH:g} Hz or more, and less than half "
@@ -114,7 +104,7 @@ def _instrument(body: Callable[[Note], Array]) -> Instrument:
         if not 0 < loudness <= 1:
             raise InvalidParameter(f"loudness is {loudness}: give more than 0, up to 1")
         hertz = float(rate.samples_per_second)
-        note = Note(float(pitch_hz), float(loudness), sample_count(duration, rate), hertz, seed)
+        note = Note(pitch_hz, loudness, sample_count(duration, rate), hertz, seed)
         return AudioSamples(_finished(body(note), note), rate)
 
     play.__name__ = play.__qualname__ = body.__name__
@@ -130,10 +120,10 @@ def plucked(note: Note) -> Array:
     Karplus & Strong 1983; their decays are those of Jaffe & Smith 1983: a period takes
     ``cos(pi f / rate)`` of a partial. In closed form the pitch is exact at every rate.
     """
-    numbers, hertz = note.harmonics()
+    numbers, hertz = note.harmonics
     losses = 0.9 + note.pitch * -np.log(np.cos(np.pi * hertz / 44100))
     amplitudes = np.abs(np.sin(np.pi * 0.13 * numbers)) / numbers**0.6
-    return note.modes(hertz, amplitudes * lowpass(hertz, note.brightness(900, 7000)), 1 / losses)
+    return note.modes(hertz, amplitudes * lowpass(hertz, note.brightness(1800, 6000)), 1 / losses)
 
 
 _VIOLIN = ((280, 60, 1.0), (460, 80, 1.2), (700, 200, 0.7), (1100, 500, 0.8), (2600, 1200, 1.1))
@@ -142,9 +132,9 @@ _VIOLIN = ((280, 60, 1.0), (460, 80, 1.2), (700, 200, 0.7), (1100, 500, 0.8), (2
 @_instrument
 def bowed(note: Note) -> Array:
     """Play a bowed string: Helmholtz's sawtooth through the body of a violin, with vibrato."""
-    numbers, hertz = note.harmonics()
+    numbers, hertz = note.harmonics
     body = formants(hertz, _VIOLIN) * lowpass(hertz, note.brightness(2500, 7000))
-    tone = unit(note.voice(body / numbers, note.vibrato(5.8, 0.005)))
+    tone = unit(note.tone(body / numbers, note.vibrato(5.8, 0.005)))
     bow = note.noise(lambda f: bandpass(f, 2000, 8000))
     return (tone + 0.04 * bow) * note.held(0.16, 0.12)
 
@@ -152,9 +142,9 @@ def bowed(note: Note) -> Array:
 @_instrument
 def blown(note: Note) -> Array:
     """Play a flute: few harmonics, and the breath across the hole."""
-    levels = np.array([1, 0.5, 0.2, 0.08, 0.04, 0.02])[: len(note.harmonics()[0])]
-    amplitudes = levels * (0.4 + 0.6 * note.loudness) ** np.arange(len(levels))
-    tone = unit(note.voice(amplitudes, note.vibrato(4.8, 0.002)))
+    levels = np.array([1, 0.5, 0.2, 0.08, 0.04, 0.02])
+    amplitudes = levels * (0.4 + 0.6 * note.loudness) ** np.arange(6)
+    tone = unit(note.tone(amplitudes, note.vibrato(4.8, 0.002)))
     tremble = 1 + 0.12 * np.sin(2 * np.pi * 4.8 * note.time)
     breath = note.noise(lambda f: bandpass(f, 700, note.brightness(2500, 5000), 1))
     chiff = 0.12 + 0.5 * note.decay(0.03)
@@ -164,10 +154,10 @@ def blown(note: Note) -> Array:
 @_instrument
 def reed(note: Note) -> Array:
     """Play a clarinet: a closed cylinder has odd harmonics, the even ones come higher up."""
-    numbers, hertz = note.harmonics()
+    numbers, hertz = note.harmonics
     even = np.minimum(0.04 * (hertz / 1500) ** 2, 0.5)
     levels = np.where(numbers % 2, 1.0, even) / numbers**0.4
-    return note.voice(levels * lowpass(hertz, note.brightness(1300, 3200))) * note.held(0.04, 0.06)
+    return note.tone(levels * lowpass(hertz, note.brightness(1300, 3200))) * note.held(0.04, 0.06)
 
 
 @_instrument
@@ -176,12 +166,11 @@ def brass(note: Note) -> Array:
 
     Risset, Computer Study of Trumpet Tones, 1966.
     """
-    numbers, hertz = note.harmonics()
+    _, hertz = note.harmonics
     swell = note.held(0.09, 0.1) * (0.8 + 0.2 * note.decay(0.15))
-    width = note.brightness(900, 4000) * swell + 60  # what harmonic k has is exp(-k pitch / width)
-    ratio = np.exp(-note.pitch / width)
-    bell = formants(hertz, ((1300, 1000, 1.0), (2600, 2000, 0.8)))[:50]
-    tone = unit(note.voice([a * ratio**k for k, a in zip(numbers, bell, strict=False)]))
+    width = note.brightness(1200, 3500) * swell + 60
+    bell = formants(hertz, ((1300, 1000, 1.0), (2600, 2000, 0.8)))
+    tone = unit(note.tone(bell, rolloff=np.exp(-note.pitch / width)))
     return swell * (tone + 0.004 * note.noise(lambda f: bandpass(f, 1000, 9000, 1)))
 
 
@@ -191,9 +180,8 @@ def organ(note: Note) -> Array:
     levels = np.zeros(8)
     levels[[0, 1, 2, 3, 5, 7]] = [1.0, 0.9, 0.8, 0.6, 0.3, 0.4]
     levels[1:] *= 0.4 + 0.6 * note.loudness
-    levels = levels[: len(note.harmonics()[0])]
     turn = np.sin(2 * np.pi * (6.7 * note.time + note.random.random()))
-    tone = unit(note.voice(levels, 0.002 * turn)) * (1 + 0.25 * turn)
+    tone = unit(note.tone(levels, 0.002 * turn)) * (1 + 0.25 * turn)
     click = note.noise(lambda f: bandpass(f, 800, 4000)) * note.decay(0.004)
     return (tone + 0.4 * click) * note.held(0.006, 0.02)
 
@@ -201,9 +189,9 @@ def organ(note: Note) -> Array:
 @_instrument
 def marimba(note: Note) -> Array:
     """Play a wooden bar, arched so that its modes are 1 : 3.9 : 9.2, under a soft mallet."""
-    hertz = note.pitch * np.array([1, 3.92, 9.24, 16.3])
-    levels = np.array([1, 0.5, 0.35, 0.2]) * lowpass(hertz, note.brightness(400, 5000), 1)
-    bar = note.modes(hertz, levels, 0.3 / np.array([1, 2, 4, 7]) * (440 / note.pitch) ** 0.5)
+    hertz = note.pitch * np.array([1, 3.9, 9.2])
+    levels = np.array([1, 0.5, 0.35]) * lowpass(hertz, note.brightness(600, 4000), 1)
+    bar = note.modes(hertz, levels, 0.3 / np.array([1, 2, 4]) * (440 / note.pitch) ** 0.5)
     knock = note.noise(lambda f: bandpass(f, 300, note.brightness(500, 1500)))
     return unit(bar) + 0.2 * knock * note.decay(0.01)
 
@@ -213,7 +201,7 @@ def glockenspiel(note: Note) -> Array:
     """Play a steel bar: the modes of a free bar, 1 : 2.76 : 5.40 : 8.93, under a hard mallet."""
     ratios = np.array([1, 2.756, 5.404, 8.933, 13.34, 18.64])
     hertz = note.pitch * ratios
-    levels = np.array([1, 0.9, 0.7, 0.5, 0.4, 0.3]) * lowpass(hertz, note.brightness(1500, 9000))
+    levels = np.array([1, 0.9, 0.7, 0.5, 0.4, 0.3]) * lowpass(hertz, note.brightness(2500, 9000))
     bar = note.modes(hertz, levels, 1.1 / ratios**0.6 * (440 / note.pitch) ** 0.3)
     return bar + note.modes(hertz[2:] * 1.37, 0.5 * levels[2:], 0.02)
 
@@ -230,7 +218,7 @@ def bell(note: Note) -> Array:
     levels = np.array([0.5, 1, 0.8, 0.4, 0.9, 0.4, 0.4, 0.5, 0.5, 0.35, 0.25, 0.2])
     pair = np.concatenate([ratios, ratios + 1.3 / note.pitch])
     hertz = note.pitch * pair
-    levels = np.tile(levels, 2) * lowpass(hertz, note.brightness(900, 6000), 1)
+    levels = np.tile(levels, 2) * lowpass(hertz, note.brightness(1500, 6000), 1)
     return note.modes(hertz, levels, 2.2 / pair**0.8)
 
 
@@ -240,10 +228,10 @@ def piano(note: Note) -> Array:
 
     The strings are a little out of tune, and so die twice: Weinreich 1977.
     """
-    numbers, _ = note.harmonics()
+    numbers, _ = note.harmonics
     stiff = note.pitch * numbers * np.sqrt(1 + 4e-4 * numbers**2) / np.sqrt(1 + 4e-4)
     struck = np.abs(np.sin(np.pi * numbers / 8.3)) / numbers**0.8
-    levels = struck * lowpass(stiff, note.brightness(700, 3500), 1.5)
+    levels = struck * lowpass(stiff, note.brightness(900, 3200), 1.5)
     decays = 1 / (1.2 * (note.pitch / 440) ** 0.5 + stiff / 1500)
     strings = note.modes(
         np.concatenate([stiff * cents for cents in (0.9997, 1, 1.0004)]),
@@ -260,28 +248,23 @@ _VOWEL_A = ((730, 90, 1.0), (1090, 110, 0.8), (2440, 170, 0.5), (3400, 250, 0.4)
 @_instrument
 def voice(note: Note) -> Array:
     """Play a voice that sings a: glottal pulses through the formants of Peterson & Barney 1952."""
-    numbers, hertz = note.harmonics()
+    numbers, hertz = note.harmonics
     tract = formants(hertz, _VOWEL_A) * lowpass(hertz, 4000, 4)
     glottis = numbers ** (-1.6 + 0.7 * note.loudness)
-    sung = unit(note.voice(tract * glottis, note.vibrato(5.2, 0.01)))
+    sung = unit(note.tone(tract * glottis, note.vibrato(5.2, 0.01)))
     breath = note.noise(lambda f: formants(f, _VOWEL_A[2:]) * bandpass(f, 1500, 5000))
     return (sung + 0.03 * breath) * note.held(0.08, 0.1)
 
 
 @_instrument
 def buzz(note: Note) -> Array:
-    """Play a synthesizer: a sine whose phase it modulates itself, ever less; Chowning 1973.
-
-    Two of them, a little out of tune. The index times the pitch is how far the sidebands reach:
-    as far at every pitch, and below nyquist.
-    """
-    width = min(note.brightness(3500, 8000), max(0.45 * note.rate - 3 * note.pitch, 0))
-    index = width / note.pitch * (0.35 + 0.65 * note.decay(0.5))
-    turns = 2 * np.pi * note.pitch * note.time
-    flat, sharp = 0.9985 * turns, 1.0015 * turns
-    # a sine and a cosine: where one's reflected sidebands cancel, the other's do not
-    total = np.sin(flat + index * np.sin(flat)) + np.sin(sharp + index * np.cos(sharp))
-    return np.asarray(total * note.held(0.005, 0.03))
+    """Play a synthesizer: two narrow pulse waves, out of tune, and a filter that closes."""
+    numbers, _ = note.harmonics
+    pulse = np.sin(np.pi * numbers / 8) / numbers
+    width = note.brightness(2500, 7000) * (0.35 + 0.65 * note.decay(0.5))
+    filtered = np.exp(-note.pitch / width)
+    waves = note.tone(pulse, -0.003, filtered) + note.tone(pulse, 0.003, filtered)
+    return waves * note.held(0.005, 0.03)
 
 
 @_instrument
@@ -360,95 +343,3 @@ def wind(note: Note) -> Array:
         gust = 0.6 + 0.4 * np.sin(2 * np.pi * (start + (0.5 + hertz) * note.time))
         total += level * band * gust
     return total * note.held(0.3, 0.3)
-
-
-LOWEST_NOTE = 57
-"""int [unit=semitones] : A3, where the two octaves of `corpus` begin."""
-
-_PITCHES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
-_DYNAMICS = {
-    "pianissimo": 0.15,
-    "piano": 0.3,
-    "mezzopiano": 0.45,
-    "mezzoforte": 0.6,
-    "forte": 0.8,
-    "fortissimo": 1.0,
-}
-
-
-def pitch_name(note: int) -> str:
-    """Return the scientific name of a pitch.
-
-    Parameters
-    ----------
-    note : int [unit=semitones]
-        As MIDI counts them: 60 is C4, 69 is A4.
-
-    Returns
-    -------
-    str
-        With flats: in a URL, a sharp would begin the fragment.
-
-    Examples
-    --------
-    >>> [pitch_name(note) for note in (57, 60, 61)]
-    ['A3', 'C4', 'Db4']
-    """
-    octave, step = divmod(note, 12)
-    return f"{_PITCHES[step]}{octave - 1}"
-
-
-def corpus(
-    samplerate: SampleRate | int = 44100, pitches: int = 4, loudnesses: int = 2, seed: int = 0
-) -> Iterator[tuple[str, AudioSamples]]:
-    """Return notes of every instrument, over two octaves from A3, of about a second each.
-
-    Parameters
-    ----------
-    samplerate : SampleRate or int [unit=Hz]
-    pitches : int [range=[1, 25]]
-        How many, evenly spaced in semitones.
-    loudnesses : int [range=[1, 6]]
-        How many, evenly spaced from pianissimo to fortissimo.
-    seed : int [range=[0, inf)]
-        A note depends on this, its name and the sample rate, not on which others there are.
-
-    Returns
-    -------
-    iterator of (str, AudioSamples)
-        Names are ``kind/kind_pitch_dynamic.wav``; sounds are made as they are asked for.
-
-    Raises
-    ------
-    InvalidParameter
-        If a number is out of its range.
-    UnitsError
-        If `samplerate` is not one of audio.
-
-    Examples
-    --------
-    >>> name, sound = next(corpus(8000))
-    >>> name, sound.samplerate
-    ('plucked/plucked_A3_piano.wav', AudioSampleRate(8000))
-    """
-    for name, value, most in (("pitches", pitches, 25), ("loudnesses", loudnesses, 6)):
-        if value not in range(1, most + 1):
-            raise InvalidParameter(f"{name} is {value!r}: give a whole number from 1 to {most}")
-    generator(seed)
-    rate = audio_rate(samplerate)
-    notes = [LOWEST_NOTE + 24 * i // max(pitches - 1, 1) for i in range(pitches)]
-    # the middles of equal parts: one is mezzoforte, two are piano and forte
-    dynamics = [list(_DYNAMICS)[(2 * i + 1) * 6 // (2 * loudnesses)] for i in range(loudnesses)]
-    played = product(INSTRUMENTS, notes, dynamics)
-    return (_named(kind, note, dynamic, rate, seed) for kind, note, dynamic in played)
-
-
-def _named(
-    kind: str, note: int, dynamic: str, rate: SampleRate, seed: int
-) -> tuple[str, AudioSamples]:
-    name = f"{kind}/{kind}_{pitch_name(note)}_{dynamic}.wav"
-    random = np.random.default_rng([seed, zlib.crc32(name.encode())])
-    duration = Milliseconds(int(random.integers(900, 1300)))
-    hertz = 440 * 2 ** ((note - 69) / 12)
-    own_seed = int(random.integers(2**32))
-    return name, INSTRUMENTS[kind](hertz, _DYNAMICS[dynamic], duration, rate, own_seed)

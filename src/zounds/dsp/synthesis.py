@@ -1,60 +1,15 @@
-"""Sounds from formulas, of exact length.
-
-First four synthesizers for tests and calibration: sines, noise, ticks and silence. Then what
-`zounds.dsp.instruments` makes its notes with: a `Note` and the gains of a few filters.
-"""
+"""Sounds for tests and calibration, of exact length: sines, noise, ticks and silence."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from featureflow.errors import InvalidParameter
 from zounds.arrays import AudioSamples
-from zounds.errors import UnitsError
-from zounds.units import AudioSampleRate, Number, SampleRate, Seconds
-
-Array = npt.NDArray[Any]
-
-LOWEST_PITCH = 20.0
-"""float [unit=Hz] : What is slower is heard as a rhythm, not as a pitch."""
-
-_HIGHEST_PARTIAL = 20_000.0  # Hz: what is higher is not heard
-_TWO_PI = 2 * np.pi
-
-
-def audio_rate(samplerate: SampleRate | int) -> SampleRate:
-    """Return the rate that audio is to be made at.
-
-    Parameters
-    ----------
-    samplerate : SampleRate or int [unit=Hz, range=(0, inf)]
-
-    Returns
-    -------
-    SampleRate
-
-    Raises
-    ------
-    UnitsError
-        If its samples overlap or leave gaps, or it is not a rate.
-
-    Examples
-    --------
-    >>> audio_rate(8000).nyquist
-    Fraction(4000, 1)
-    """
-    rate = samplerate if isinstance(samplerate, SampleRate) else AudioSampleRate(samplerate)
-    if not rate.is_audio:
-        raise UnitsError(
-            f"the samples of {rate} overlap or leave gaps: give the rate of audio, as SR44100()"
-        )
-    return rate
+from zounds.units import Number, SampleRate, Seconds
 
 
 def sample_count(duration: Number, samplerate: SampleRate) -> int:
@@ -76,11 +31,11 @@ def sample_count(duration: Number, samplerate: SampleRate) -> int:
 
     Examples
     --------
-    >>> sample_count(0.1, AudioSampleRate(22050))
+    >>> from zounds import SR22050
+    >>> sample_count(0.1, SR22050())
     2205
     """
-    exact = Seconds(duration)
-    count = round(exact / samplerate.frequency)
+    count = round(Seconds(duration) / samplerate.frequency)
     if count < 1:
         raise InvalidParameter(
             f"a duration of {duration} s has no samples at {samplerate}: "
@@ -112,12 +67,12 @@ def generator(seed: int) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class _Synthesizer:
-    """Base of those below: a rate of audio, or as an int its hertz; anything else raises."""
+    """Base of those below, which takes the sample rates that `AudioSamples` takes."""
 
     samplerate: SampleRate
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "samplerate", audio_rate(self.samplerate))
+        object.__setattr__(self, "samplerate", AudioSamples([], self.samplerate).samplerate)
 
 
 @dataclass(frozen=True)
@@ -126,7 +81,7 @@ class SineSynthesizer(_Synthesizer):
 
     Examples
     --------
-    >>> SineSynthesizer(AudioSampleRate(8)).synthesize(1, [2]).round(3).tolist()
+    >>> SineSynthesizer(8).synthesize(1, [2]).round(3).tolist()
     [0.0, 1.0, 0.0, -1.0, -0.0, 1.0, 0.0, -1.0]
     """
 
@@ -178,7 +133,7 @@ class NoiseSynthesizer(_Synthesizer):
 
     Examples
     --------
-    >>> len(NoiseSynthesizer(AudioSampleRate(8000)).synthesize(0.5))
+    >>> len(NoiseSynthesizer(8000).synthesize(0.5))
     4000
     """
 
@@ -216,7 +171,7 @@ class TickSynthesizer(_Synthesizer):
 
     Examples
     --------
-    >>> ticks = TickSynthesizer(AudioSampleRate(8000)).synthesize(1, tick_frequency=0.25)
+    >>> ticks = TickSynthesizer(8000).synthesize(1, tick_frequency=0.25)
     >>> np.flatnonzero(ticks == 1).tolist()
     [0, 2000, 4000, 6000]
     """
@@ -265,7 +220,7 @@ class SilenceSynthesizer(_Synthesizer):
 
     Examples
     --------
-    >>> SilenceSynthesizer(AudioSampleRate(4)).synthesize(1).tolist()
+    >>> SilenceSynthesizer(4).synthesize(1).tolist()
     [0.0, 0.0, 0.0, 0.0]
     """
 
@@ -288,115 +243,3 @@ class SilenceSynthesizer(_Synthesizer):
         """
         count = sample_count(duration, self.samplerate)
         return AudioSamples(np.zeros(count, np.float32), self.samplerate)
-
-
-class Note:
-    """What an instrument is to play, and what it plays it with.
-
-    Parameters
-    ----------
-    pitch : float [unit=Hz, range=[20, nyquist)]
-    loudness : float [range=(0, 1]]
-    count : int [unit=samples, range=[1, inf)]
-    rate : float [unit=Hz]
-    seed : int [range=[0, inf)]
-
-    All its sounds and envelopes have ``shape=(count,)``, in float64; times are in seconds.
-    """
-
-    def __init__(self, pitch: float, loudness: float, count: int, rate: float, seed: int) -> None:
-        self.pitch = pitch
-        self.loudness = loudness
-        self.rate = rate
-        self.random = generator(seed)
-        self.time = np.arange(count) / rate
-
-    def tuned(self, hertz: float) -> float:
-        """Return the frequency of a drum that has `hertz` when the note is A4."""
-        return hertz * math.pow(self.pitch / 440, 0.25)
-
-    def brightness(self, soft: float, loud: float) -> float:
-        """Return a frequency between `soft` and `loud`, as the loudness is, in octaves."""
-        return soft * math.pow(loud / soft, self.loudness)
-
-    def harmonics(self) -> tuple[Array, Array]:
-        """Return the numbers and frequencies of the harmonics that are heard, from the first."""
-        top = min(self.rate / 2, _HIGHEST_PARTIAL)
-        numbers = np.arange(1, max(2, int(np.ceil(top / self.pitch))))
-        return numbers, numbers * self.pitch
-
-    def voice(self, amplitudes: Sequence[Any] | Array, wobble: Array | float = 0.0) -> Array:
-        """Return harmonics 1, 2, ... of these amplitudes: numbers, or curves over time.
-
-        `wobble` is by how much of itself the pitch deviates. The sum is a polynomial in
-        exp(i phase), by Horner's rule: one sine for all harmonics.
-        """
-        steps = np.broadcast_to(self.pitch / self.rate * (1 + np.asarray(wobble)), self.time.shape)
-        turn = np.exp(1j * _TWO_PI * (np.cumsum(steps) - steps[0]))
-        total = np.zeros_like(turn)
-        for amplitude in amplitudes[::-1]:
-            total += amplitude
-            total *= turn
-        return np.asarray(total.imag)
-
-    def modes(self, frequencies: Sequence[float] | Array, amplitudes: Any, decays: Any) -> Array:
-        """Return ``sum_p a_p exp(-t / decay_p) sin(2 pi f_p t + phase_p)``, phases random.
-
-        Each mode is a geometric series, so that of a block is that of the first block times
-        one number: the sum over modes is a product of two matrices.
-        """
-        hertz = np.asarray(frequencies, np.float64)
-        exponents = (1j * _TWO_PI * hertz - 1 / np.asarray(decays, np.float64)) / self.rate
-        phases = np.exp(1j * _TWO_PI * self.random.random(len(hertz)))
-        heard = np.where(hertz < self.rate / 2, amplitudes, 0) * phases
-        block = 256
-        starts = np.arange(0, len(self.time), block)
-        blocks = np.exp(np.outer(starts, exponents)) * heard
-        rung = blocks @ np.exp(np.outer(exponents, np.arange(block)))
-        return np.asarray(rung.imag.ravel()[: len(self.time)])
-
-    def noise(self, gain: Callable[[Array], Array]) -> Array:
-        """Return Gaussian noise whose spectrum has this gain at each frequency; its RMS is 1."""
-        size = 1 << len(self.time).bit_length()  # an FFT of any other size may be slow
-        spectrum = np.fft.rfft(self.random.standard_normal(size))
-        spectrum *= gain(np.fft.rfftfreq(size, 1 / self.rate))
-        return unit(np.fft.irfft(spectrum)[: len(self.time)])
-
-    def held(self, attack: float, release: float) -> Array:
-        """Return an envelope that rises, stays and falls, with the halves of a cosine."""
-        end = len(self.time) / self.rate
-        rise = np.minimum(self.time / min(attack, end / 3), 1)
-        fall = np.minimum((end - self.time) / min(release, end / 3), 1)
-        return np.asarray((0.5 - 0.5 * np.cos(np.pi * rise)) * (0.5 - 0.5 * np.cos(np.pi * fall)))
-
-    def decay(self, seconds: float) -> Array:
-        """Return an envelope that falls to 1 / e in `seconds`."""
-        return np.exp(-self.time / seconds)
-
-    def vibrato(self, hertz: float, depth: float) -> Array:
-        """Return a wobble of the pitch, which begins after a moment, as players do it."""
-        onset = np.minimum(self.time / 0.4, 1) ** 2
-        phase = self.random.random()
-        return np.asarray(depth * onset * np.sin(_TWO_PI * (hertz * self.time + phase)))
-
-
-def unit(sound: Array) -> Array:
-    """Return `sound` with an RMS of 1, to be mixed."""
-    return np.asarray(sound / max(float(np.sqrt(np.mean(sound**2))), 1e-12))
-
-
-def lowpass(hertz: Array, cutoff: float, order: float = 2) -> Array:
-    """Return the gain of a Butterworth low-pass filter, ``1 / sqrt(1 + (f / cutoff)^2n)``."""
-    return np.asarray(1 / np.sqrt(1 + (hertz / cutoff) ** (2 * order)))
-
-
-def bandpass(hertz: Array, low: float, high: float, order: float = 2) -> Array:
-    """Return the gain of a Butterworth high-pass and low-pass filter, one after the other."""
-    return (1 - lowpass(hertz, low, order) ** 2) ** 0.5 * lowpass(hertz, high, order)
-
-
-def formants(hertz: Array, peaks: Sequence[tuple[float, float, float]]) -> Array:
-    """Return the gain of resonances in parallel: (centre [Hz], bandwidth [Hz], gain) each."""
-    return np.asarray(
-        sum(gain / np.sqrt(1 + ((hertz - at) / (wide / 2)) ** 2) for at, wide, gain in peaks)
-    )

@@ -460,6 +460,39 @@ def test_a_cut_m4a_whose_index_comes_first(tmp_path):
     assert likeness(samples, sound[: len(samples)]) > 0.9
 
 
+def test_an_m4a_that_is_cut_between_two_packets(tmp_path):
+    whole = tmp_path / "whole.m4a"
+    sound = tone(2 * 48000, 2)
+    content = coded(sound, "aac", "ipod", "stereo", path=whole, movflags="faststart")
+    with av.open(str(whole)) as container:
+        places = [packet.pos for packet in container.demux() if packet.size]
+    samples, message = decoded_part(content[: places[len(places) // 2]])
+    assert "of 2.0" in message
+    assert abs(len(samples) - 48000) < 3000
+
+
+def test_an_ogg_that_is_cut_between_two_pages():
+    content = file_of(tone(5 * RATE), "OGG")
+    _, message = decoded_part(content[: content.rindex(b"OggS")])
+    assert "last page" in message
+
+
+def test_a_cut_mp3_with_tags_in_front():
+    content = file_of(tone(2 * RATE), "MP3")
+    tags = b"ID3\x04\0\0" + bytes([0, 0, 2, 44]) + bytes(300)
+    decode(tags + content)
+    _, message = decoded_part((tags + content)[: 310 + 5000])
+    assert f"5000 of {len(content)} bytes" in message
+
+
+def test_an_mp3_that_does_not_tell_its_length_is_whole():
+    quiet, loud = np.zeros(5 * RATE, np.float32), tone(5 * RATE)
+    content = file_of(np.concatenate([quiet, loud]), "MP3")
+    without = content[content.index(content[:2], 4) :]  # the first frame holds the length
+    assert b"Xing" not in without
+    assert abs(len(decode(without)) - 10 * RATE) < 5000
+
+
 def test_whole_files_are_not_called_partial():
     sound = tone(RATE, 2)
     for format in ("WAV", "AIFF", "FLAC", "OGG", "MP3", "W64", "RF64", "CAF"):
