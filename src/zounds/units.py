@@ -81,6 +81,9 @@ class Unit(Protocol):
         ...
 
 
+Units = tuple[Unit | None, ...]
+
+
 @storable("zounds.SampleRate")
 @dataclass(frozen=True, init=False)
 class SampleRate:
@@ -333,3 +336,77 @@ class FrequencyScale:
         """Return the scale of the chosen bands."""
         chosen = range(size) if self.bands is None else self.bands
         return replace(self, bands=chosen[index])
+
+
+def without_times(index: Any, units: Units) -> tuple[Any, ...]:
+    """Return the items of an index, with slices of samples in place of those of time.
+
+    Parameters
+    ----------
+    index : object
+        Whatever NumPy takes, and any `TimeSlice`: it stands for the samples whose hop it touches.
+    units : sequence of Unit or None, one for each axis
+
+    Raises
+    ------
+    UnitsError
+        If a `TimeSlice` stands for an axis that is not time.
+    """
+    items = index if isinstance(index, tuple) else (index,)
+    result, axis = [], 0
+    for place, item in enumerate(items):
+        if isinstance(item, TimeSlice):
+            unit = units[axis] if axis < len(units) else None
+            if not isinstance(unit, SampleRate):
+                raise UnitsError(f"axis {axis} is not time: it cannot be sliced by {item}")
+            stop = None if item.end is None else math.ceil(item.end / unit.frequency)
+            item = slice(math.floor(item.start / unit.frequency), stop)
+        result.append(item)
+        if item is ...:
+            axis = len(units) - sum(map(_axes_taken, items[place + 1 :]))
+        else:
+            axis += _axes_taken(item)
+    return tuple(result)
+
+
+def is_basic(items: tuple[Any, ...]) -> bool:
+    """Return whether an index is what NumPy calls a basic one: its axes are those of a view."""
+    kinds = int | np.integer | slice | type(None) | type(...)
+    return all(isinstance(item, kinds) and not isinstance(item, bool) for item in items)
+
+
+def indexed(items: tuple[Any, ...], units: Units, shape: tuple[int, ...]) -> Units:
+    """Return what the axes of a part of an array mean.
+
+    Parameters
+    ----------
+    items : tuple
+        A basic index.
+    units : sequence of Unit or None, one for each axis
+    shape : tuple of int
+    """
+    if ... not in items:
+        items = (*items, ...)
+    result: list[Unit | None] = []
+    axis = 0
+    for item in items:
+        if item is ...:
+            rest = len(units) - sum(map(_axes_taken, items)) + 1
+            result += units[axis : axis + rest]
+            axis += rest
+        elif item is None:
+            result.append(None)
+        else:
+            unit = units[axis]
+            if isinstance(item, slice):
+                result.append(None if unit is None else unit.sliced(item, shape[axis]))
+            axis += 1
+    return tuple(result)
+
+
+def _axes_taken(item: Any) -> int:
+    """Return the number of axes that an item of an index is about."""
+    if item is None:
+        return 0
+    mask = isinstance(item, bool | np.bool_ | np.ndarray | list) and np.asarray(item).dtype == bool
+    return np.ndim(item) if mask else 1

@@ -213,8 +213,8 @@ class _Cepstrum:
 class BFCC(_Cepstrum):
     """Bark-frequency cepstral coefficients: the shape of a spectrum, coarse to fine.
 
-    The orthonormal DCT-II of the band powers in dB. Powers below 1e-8 count as 1e-8: to each bin
-    of 1024 samples, their rounding to 16 bits alone adds 3e-8.
+    The orthonormal DCT-II of the band powers in dB. Powers below 3e-8 count as 3e-8: the
+    rounding of samples to 16 bits alone adds that much to each bin of 1024 of them.
 
     Parameters
     ----------
@@ -244,7 +244,7 @@ class BFCC(_Cepstrum):
     exclude: int = 1
 
     revision: ClassVar[int] = 1
-    floor: ClassVar[float] = 1e-8
+    floor: ClassVar[float] = 3e-8
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def plucked(note: Note) -> Array:
     ``cos(pi f / rate)`` of a partial. In closed form the pitch is exact at every rate.
     """
     numbers, hertz = note.harmonics
-    losses = 0.9 + note.pitch * -np.log(np.cos(np.pi * hertz / 44100))
+    losses = 2 + note.pitch * -np.log(np.cos(np.pi * hertz / 44100))
     amplitudes = np.abs(np.sin(np.pi * 0.13 * numbers)) / numbers**0.6
     return note.modes(hertz, amplitudes * lowpass(hertz, note.brightness(1800, 6000)), 1 / losses)
 
@@ -169,7 +169,7 @@ def brass(note: Note) -> Array:
     _, hertz = note.harmonics
     swell = note.held(0.09, 0.1) * (0.8 + 0.2 * note.decay(0.15))
     width = note.brightness(1200, 3500) * swell + 60
-    bell = formants(hertz, ((1300, 1000, 1.0), (2600, 2000, 0.8)))
+    bell = bandpass(hertz, 1300, 5000, 1)
     tone = unit(note.tone(bell, rolloff=np.exp(-note.pitch / width)))
     return swell * (tone + 0.004 * note.noise(lambda f: bandpass(f, 1000, 9000, 1)))
 
@@ -261,9 +261,9 @@ def buzz(note: Note) -> Array:
     """Play a synthesizer: two narrow pulse waves, out of tune, and a filter that closes."""
     numbers, _ = note.harmonics
     pulse = np.sin(np.pi * numbers / 8) / numbers
-    width = note.brightness(2500, 7000) * (0.35 + 0.65 * note.decay(0.5))
+    width = note.brightness(5000, 12000) * (0.5 + 0.5 * note.decay(0.5))
     filtered = np.exp(-note.pitch / width)
-    waves = note.tone(pulse, -0.003, filtered) + note.tone(pulse, 0.003, filtered)
+    waves = note.tone(pulse, 0.0, filtered) + 0.6 * note.tone(pulse, 0.006, filtered)
     return waves * note.held(0.005, 0.03)
 
 

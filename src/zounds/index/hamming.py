@@ -81,10 +81,12 @@ class _Collecting:
 
     def step(self, document: _Coded, /) -> Iterable[Snapshot]:
         codes = document.codes
-        if codes.ndim != 2 or not np.isin(codes, (0, 1)).all():
+        timed = isinstance(codes, ConstantRateTimeSeries) and codes.ndim == 2
+        if not timed or not np.isin(codes, (0, 1)).all():
+            shape, dtype = getattr(codes, "shape", "none"), getattr(codes, "dtype", "none")
             raise SearchError(
-                f"the codes of {document.name} have shape {codes.shape} and dtype {codes.dtype}: "
-                "an index takes (n, bits) zeros and ones"
+                f"the codes of {document.name} are a {type(codes).__name__} of shape {shape} and "
+                f"dtype {dtype}: an index takes a time series of (n, bits) zeros and ones"
             )
         width = self._documents[0].codes.shape[1] if self._documents else codes.shape[1]
         if codes.shape[1] != width:
@@ -187,10 +189,11 @@ class HammingIndex(ff.BaseModel):
         SearchError
             If the query is no code of this index, or `n_results` is not positive.
         """
-        if n_results != int(n_results) or n_results < 1:
-            raise SearchError(f"n_results={n_results}: ask for one result or more")
+        number = isinstance(n_results, int | float | np.integer)
+        if not number or n_results < 1 or not float(n_results).is_integer():
+            raise SearchError(f"n_results={n_results!r}: ask for one result or more")
         snapshot = self._current
-        packed = self._packed(query)
+        packed = _packed(query, snapshot.bits)
         distances = _distances(snapshot.codes, packed)
         rows = _smallest(distances, int(n_results))
         hits = [self._hit(snapshot, int(row), int(distances[row])) for row in rows]
@@ -206,8 +209,15 @@ class HammingIndex(ff.BaseModel):
         Returns
         -------
         np.ndarray [shape=(ceil(bits / 8),), dtype=uint8]
+
+        Raises
+        ------
+        SearchError
+            If there are none.
         """
         codes = self._current.codes
+        if not len(codes):
+            raise SearchError(f"{type(self).__name__} holds no codes: process some sounds first")
         chosen: Codes = codes[np.random.default_rng(seed).integers(len(codes))].copy()
         return chosen
 
@@ -224,7 +234,7 @@ class HammingIndex(ff.BaseModel):
         str
             In the standard alphabet; percent-encode it to put it into an address.
         """
-        return base64.b64encode(self._packed(query).tobytes()).decode()
+        return base64.b64encode(_packed(query, self.bits).tobytes()).decode()
 
     def decode_query(self, text: str) -> Codes:
         """Return the code of a base64 text.
@@ -243,13 +253,7 @@ class HammingIndex(ff.BaseModel):
         SearchError
             If it is not base64, or not of the length of this index's codes.
         """
-        plain = unquote(unquote(text)).replace("-", "+").replace("_", "/").replace(" ", "+")
-        plain = plain.rstrip("=")
-        try:
-            code = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise SearchError(f"{text!r} is not a code in base64: {error}") from error
-        return self._packed(code)
+        return _packed(_from_base64(text), self.bits)
 
     @property
     def _current(self) -> Snapshot:
@@ -265,20 +269,6 @@ class HammingIndex(ff.BaseModel):
                 f"graph has changed or its model has learned anew; call {name}.build()"
             )
         return snapshot
-
-    def _packed(self, query: Any) -> Codes:
-        bits = self._current.bits
-        if isinstance(query, str):
-            return self.decode_query(query)
-        array = np.frombuffer(query, np.uint8) if isinstance(query, bytes) else np.asarray(query)
-        if array.shape == (bits,) and np.isin(array, (0, 1)).all():
-            return np.packbits(array.astype(bool))
-        if array.shape == (-(-bits // 8),) and array.dtype == np.uint8:
-            return array
-        raise SearchError(
-            f"a query of shape {array.shape} and dtype {array.dtype} is no code of this index: "
-            f"give {bits} bits, or the {-(-bits // 8)} bytes they are packed into"
-        )
 
     def _hit(self, snapshot: Snapshot, row: int, distance: int) -> Hit:
         document = int(np.searchsorted(snapshot.offsets, row, side="right")) - 1
@@ -318,9 +308,39 @@ def hamming_index(model: type[ff.BaseModel], feature: ff.Feature) -> type[Hammin
     SearchError
         If `feature` is not one of `model`.
     """
-    if feature.name not in getattr(model, "features", {}):
+    if getattr(feature, "name", None) not in getattr(model, "features", {}):
         raise SearchError(f"{feature!r} is not a feature of {model!r}: give one of its own")
     return type("Index", (HammingIndex,), {"model": model, "code": feature.name})
+
+
+def _packed(query: Any, bits: int) -> Codes:
+    """Return a query, however it is given, as a packed code."""
+    if isinstance(query, str):
+        query = _from_base64(query)
+    width = -(-bits // 8)
+    try:
+        array = np.frombuffer(query, np.uint8) if isinstance(query, bytes) else np.asarray(query)
+        if array.shape == (bits,) and np.isin(array, (0, 1)).all():
+            return np.packbits(array.astype(bool))
+    except (TypeError, ValueError) as error:
+        raise SearchError(f"{query!r} is no code: give bits, bytes or base64 text") from error
+    if array.shape == (width,) and array.dtype == np.uint8:
+        if np.unpackbits(array)[bits:].any():
+            raise SearchError(f"a query of {width} bytes has bits set beyond the {bits} of a code")
+        return array.copy()
+    raise SearchError(
+        f"a query of shape {array.shape} and dtype {array.dtype} is no code of this index: "
+        f"give {bits} bits, or the {width} bytes they are packed into"
+    )
+
+
+def _from_base64(text: str) -> bytes:
+    plain = unquote(unquote(text)).replace("-", "+").replace("_", "/").replace(" ", "+")
+    plain = plain.rstrip("=")
+    try:
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise SearchError(f"{text!r} is not a code in base64: {error}") from error
 
 
 def _distances(codes: Codes, query: Codes) -> npt.NDArray[np.int64]:

@@ -94,7 +94,7 @@ class SearchResults(Sequence[Hit]):
 
     def _player(self, hit: Hit) -> str:
         try:
-            return self._audio(hit)._repr_html_()
+            return self._audio(hit)._repr_html_() or display.message("not a sound")
         except Error as error:  # one missing file must not hide the other results
             return display.message(str(error))
 

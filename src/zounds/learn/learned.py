@@ -42,7 +42,9 @@ class Learned:
 
     def __post_init__(self) -> None:
         is_model = isinstance(self.learned, BaseModel) and "pipeline" in type(self.learned).features
-        if not is_model and not isinstance(self.learned, Transform):
+        # a class has its instances' methods, and is none of them
+        fitted = isinstance(self.learned, Transform) and not isinstance(self.learned, type)
+        if not is_model and not fitted:
             raise InvalidParameter(
                 f"learned={self.learned!r} is neither a document of a model with a feature named "
                 "'pipeline' nor a fitted transform: give one, such as BfccKmeans()"

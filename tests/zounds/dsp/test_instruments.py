@@ -1,14 +1,13 @@
 import pickle
 
-import librosa
 import numpy as np
 import pytest
 
 from featureflow.errors import InvalidParameter
 from zounds.arrays import AudioSamples
-from zounds.dsp.instruments import INSTRUMENTS, corpus, pitch_name
+from zounds.dsp.instruments import INSTRUMENTS
 from zounds.errors import UnitsError
-from zounds.units import SR22050, SR44100, HalfLapped, Milliseconds
+from zounds.units import HalfLapped, Milliseconds
 
 HARMONIC = ["bowed", "blown", "reed", "brass", "organ", "voice", "buzz", "plucked"]
 STRUCK = ["marimba", "glockenspiel", "bell", "piano"]
@@ -24,15 +23,23 @@ def play(kind, pitch=330.0, loudness=0.6, duration=1, samplerate=44100, seed=0):
 
 def spectrum(sound):
     samples = np.asarray(sound, np.float64)
-    size = 4 * len(samples)
+    size = 1 << 17
     power = np.abs(np.fft.rfft(samples * np.hanning(len(samples)), size)) ** 2
     return np.fft.rfftfreq(size, float(sound.frequency)), power
 
 
 @each_kind
-@pytest.mark.parametrize("samplerate", [8000, 22050, 44100, 96000])
-@pytest.mark.parametrize("duration", [Milliseconds(1), 0.05, 1.3])
-@pytest.mark.parametrize("pitch", [20, 220, 3900])
+@pytest.mark.parametrize(
+    ("samplerate", "duration", "pitch"),  # each pair of these meets where it is hardest
+    [
+        (8000, Milliseconds(1), 20),
+        (8000, 0.05, 3900),
+        (22050, 1.3, 3900),
+        (44100, Milliseconds(1), 3900),
+        (44100, 0.05, 20),
+        (96000, 0.05, 220),
+    ],
+)
 def test_a_note_is_in_range_whatever_is_asked_for(kind, samplerate, duration, pitch):
     sound = play(kind, pitch, 1, duration, samplerate)
     assert isinstance(sound, AudioSamples)
@@ -68,7 +75,7 @@ def test_another_seed_is_another_stroke(kind):
 
 
 @pytest.mark.parametrize("kind", HARMONIC)
-@pytest.mark.parametrize("pitch", [110.0, 220.0, 466.2, 880.0])
+@pytest.mark.parametrize("pitch", [110.0, 466.2, 880.0])
 def test_a_harmonic_note_repeats_at_its_pitch(kind, pitch):
     sound = np.asarray(play(kind, pitch), np.float64)[8820:35280]
     power = np.abs(np.fft.rfft(sound, 1 << 17)) ** 2
@@ -82,7 +89,7 @@ def test_a_harmonic_note_repeats_at_its_pitch(kind, pitch):
 
 
 @pytest.mark.parametrize("kind", STRUCK)
-@pytest.mark.parametrize("pitch", [110.0, 220.0, 466.2, 880.0])
+@pytest.mark.parametrize("pitch", [110.0, 466.2, 880.0])
 def test_a_struck_note_rings_at_its_pitch(kind, pitch):
     hertz, power = spectrum(play(kind, pitch))
     near = (hertz > pitch * 0.7) & (hertz < pitch * 1.15)
@@ -93,17 +100,58 @@ def test_a_struck_note_rings_at_its_pitch(kind, pitch):
 
 @each_kind
 def test_louder_has_more_energy(kind):
-    energy = [np.linalg.norm(play(kind, loudness=loud)) for loud in (0.1, 0.3, 0.5, 0.7, 0.9, 1)]
+    energy = [np.linalg.norm(play(kind, loudness=loud)) for loud in (0.1, 0.5, 1)]
     assert energy == sorted(energy)
 
 
 @pytest.mark.parametrize("kind", PITCHED)
-@pytest.mark.parametrize("pitch", [220.0, 440.0, 880.0])
+@pytest.mark.parametrize("pitch", [220.0, 880.0])
 def test_louder_is_brighter(kind, pitch):
-    spectra = [spectrum(play(kind, pitch, loud)) for loud in (0.15, 0.4, 0.7, 1)]
+    spectra = [spectrum(play(kind, pitch, loud)) for loud in (0.15, 0.5, 1)]
     centroids = [np.sum(hertz * power) / np.sum(power) for hertz, power in spectra]
     assert centroids == sorted(centroids)
     assert centroids[-1] > 1.02 * centroids[0]
+
+
+@pytest.mark.parametrize("kind", ["plucked", *STRUCK, "kick", "snare", "tom", "closed_hat", "clap"])
+def test_what_is_struck_dies_away(kind):
+    level = np.abs(play(kind))
+    assert level[22050:44100].max() < 0.8 * level[:22050].max()
+
+
+@pytest.mark.parametrize("kind", ["bowed", "blown", "reed", "brass", "organ", "voice"])
+def test_what_is_held_stays(kind):
+    level = np.abs(play(kind))
+    assert level[26460:35280].max() > 0.7 * level.max()
+
+
+@pytest.mark.parametrize("pitch", [220.0, 740.0])
+def test_a_clarinet_has_weak_even_harmonics(pitch):
+    hertz, power = spectrum(play("reed", pitch))
+    levels = [power[np.abs(hertz - k * pitch) < 20].max() for k in (1, 2, 3)]
+    assert levels[1] < 0.01 * levels[0]
+    assert levels[1] < 0.1 * levels[2]
+
+
+@pytest.mark.parametrize("pitch", [110.0, 147.0, 196.0, 233.0])
+def test_formants_stay_where_they_are(pitch):
+    hertz, power = spectrum(play("voice", pitch))
+    first, valley, third = (power[np.abs(hertz - at) < 120].max() for at in (900, 1800, 2440))
+    assert first > 20 * valley
+    assert third > 1.5 * valley
+
+
+@pytest.mark.parametrize("kind", ["closed_hat", "open_hat"])
+def test_a_hat_is_high(kind):
+    hertz, power = spectrum(play(kind))
+    assert power[hertz < 2000].sum() < 0.01 * power.sum()
+
+
+def test_a_kick_falls_in_pitch():
+    crossings = np.flatnonzero(np.diff(np.sign(play("kick", 440.0)[400:20000])) > 0)
+    periods = np.diff(crossings)
+    assert 44100 / periods[0] > 1.5 * 44100 / periods[-1]
+    assert 44100 / periods[-1] == pytest.approx(52, rel=0.05)
 
 
 @pytest.mark.parametrize("kind", ["kick", "snare", "tom"])
@@ -139,57 +187,3 @@ def test_other_bad_input_is_refused():
         play("organ", seed=None)
     with pytest.raises(UnitsError, match="overlap"):
         play("organ", samplerate=HalfLapped())
-
-
-def test_pitches_have_scientific_names():
-    assert [pitch_name(note) for note in (0, 21, 59, 60, 69, 70, 127)] == [
-        "C-1", "A0", "B3", "C4", "A4", "Bb4", "G9",
-    ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def notes():
-    return dict(corpus())
-
-
-def test_a_corpus_has_every_kind_at_several_pitches_and_loudnesses(notes):
-    assert len(INSTRUMENTS) >= 14
-    assert len(notes) == len(list(corpus(8000))) == len(INSTRUMENTS) * 8
-    assert {name.split("/")[0] for name in notes} == set(INSTRUMENTS)
-    assert [name for name in notes if name.startswith("bell/")] == [
-        f"bell/bell_{pitch}_{dynamic}.wav"
-        for pitch in ("A3", "F4", "Db5", "A5")
-        for dynamic in ("piano", "forte")
-    ]
-    assert len({len(sound) for sound in notes.values()}) > 20
-    assert all(0.9 <= sound.end < 1.3 for sound in notes.values())
-    assert all(sound.samplerate == SR44100() for sound in notes.values())
-
-
-def test_a_note_does_not_depend_on_which_others_there_are():
-    many = dict(corpus(SR22050(), pitches=3, loudnesses=3, seed=2))
-    few = dict(corpus(22050, pitches=1, loudnesses=1, seed=2))
-    other = dict(corpus(22050, pitches=1, loudnesses=1, seed=3))
-    name = "bell/bell_A3_mezzoforte.wav"
-    assert set(few) == set(other) < set(many)  # one is mezzoforte, three have it between them
-    assert all(few[each].tobytes() == many[each].tobytes() for each in few)
-    assert few[name].tobytes() != other[name].tobytes()
-
-
-@pytest.mark.parametrize("bad", [{"pitches": 0}, {"pitches": 26}, {"loudnesses": 7}, {"seed": -1}])
-def test_a_corpus_that_cannot_be_is_refused_at_once(bad):
-    with pytest.raises(InvalidParameter, match=next(iter(bad))):
-        corpus(**bad)
-
-
-def test_the_nearest_note_in_timbre_is_of_the_same_kind(notes):
-    def described(sound):
-        coefficients = librosa.feature.mfcc(y=np.asarray(sound), sr=44100, n_mfcc=20)
-        return np.concatenate([coefficients.mean(axis=1), coefficients.std(axis=1)])
-
-    kinds = np.array([name.split("/")[0] for name in notes])
-    features = np.array([described(sound) for sound in notes.values()])
-    features = (features - features.mean(axis=0)) / features.std(axis=0)
-    distances = np.linalg.norm(features[:, None] - features[None], axis=-1)
-    np.fill_diagonal(distances, np.inf)
-    assert np.mean(kinds[distances.argmin(axis=1)] == kinds) >= 0.9
