@@ -80,7 +80,7 @@ def _read_sizes(folder: Path) -> Iterator[str]:
         program = GRAPH.format(read_size=size, store=str(folder / f"{size}"), path=path)
         digests.add(tuple(python(program, "print(sound._digest('bark'), sound._digest('bfcc'))")))
     said = "identical" if len(digests) == 1 else f"{len(digests)} different results"
-    yield f"| stored features, read by 997, 44,100, 441,000 samples and whole | {said} | identical |"
+    yield f"| features read by 997, 44,100, 441,000 samples and whole | {said} | identical |"
 
 
 def _overhead(chunks: int = 20_000, nodes: int = 8) -> Iterator[str]:

@@ -356,6 +356,7 @@ def iter_zip(archive: Any) -> Iterator[Source]:
 
     Examples
     --------
+    >>> import io
     >>> content = io.BytesIO()
     >>> with zipfile.ZipFile(content, "w") as archive:
     ...     archive.writestr("sounds/a.wav", b"RIFF")

@@ -30,7 +30,7 @@ def spectrum(sound):
 
 @each_kind
 @pytest.mark.parametrize(
-    ("samplerate", "duration", "pitch"),  # each pair of these meets where it is hardest
+    ("samplerate", "duration", "pitch"),  # the extremes of each meet those of the others
     [
         (8000, Milliseconds(1), 20),
         (8000, 0.05, 3900),
@@ -53,11 +53,11 @@ def test_a_note_is_in_range_whatever_is_asked_for(kind, samplerate, duration, pi
 
 @each_kind
 def test_the_peak_is_the_loudness(kind):
-    assert np.abs(play(kind, loudness=0.3)).max() == pytest.approx(0.27, rel=1e-6)
+    assert np.abs(play(kind, loudness=0.3, duration=0.1)).max() == pytest.approx(0.27, rel=1e-6)
 
 
 @each_kind
-@pytest.mark.parametrize("duration", [0.1, 1])
+@pytest.mark.parametrize("duration", [0.1, 0.5])
 def test_a_note_begins_and_ends_in_silence(kind, duration):
     sound = np.asarray(play(kind, loudness=1, duration=duration))
     assert abs(sound[0]) < 0.05
@@ -66,16 +66,18 @@ def test_a_note_begins_and_ends_in_silence(kind, duration):
 
 @each_kind
 def test_the_same_note_is_the_same_bytes(kind):
-    assert play(kind, seed=5).tobytes() == play(kind, seed=5).tobytes()
+    first, again = (play(kind, duration=0.1, seed=5) for _ in range(2))
+    assert first.tobytes() == again.tobytes()
 
 
 @pytest.mark.parametrize("kind", NOISY)
 def test_another_seed_is_another_stroke(kind):
-    assert play(kind, seed=5).tobytes() != play(kind, seed=6).tobytes()
+    first, other = (play(kind, duration=0.1, seed=seed) for seed in (5, 6))
+    assert first.tobytes() != other.tobytes()
 
 
 @pytest.mark.parametrize("kind", HARMONIC)
-@pytest.mark.parametrize("pitch", [110.0, 466.2, 880.0])
+@pytest.mark.parametrize("pitch", [110.0, 880.0])
 def test_a_harmonic_note_repeats_at_its_pitch(kind, pitch):
     sound = np.asarray(play(kind, pitch), np.float64)[8820:35280]
     power = np.abs(np.fft.rfft(sound, 1 << 17)) ** 2
@@ -89,7 +91,7 @@ def test_a_harmonic_note_repeats_at_its_pitch(kind, pitch):
 
 
 @pytest.mark.parametrize("kind", STRUCK)
-@pytest.mark.parametrize("pitch", [110.0, 466.2, 880.0])
+@pytest.mark.parametrize("pitch", [110.0, 880.0])
 def test_a_struck_note_rings_at_its_pitch(kind, pitch):
     hertz, power = spectrum(play(kind, pitch))
     near = (hertz > pitch * 0.7) & (hertz < pitch * 1.15)
@@ -100,7 +102,7 @@ def test_a_struck_note_rings_at_its_pitch(kind, pitch):
 
 @each_kind
 def test_louder_has_more_energy(kind):
-    energy = [np.linalg.norm(play(kind, loudness=loud)) for loud in (0.1, 0.5, 1)]
+    energy = [np.linalg.norm(play(kind, loudness=loud, duration=0.3)) for loud in (0.1, 0.5, 1)]
     assert energy == sorted(energy)
 
 
