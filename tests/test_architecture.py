@@ -140,3 +140,18 @@ def test_all_exceptions_are_in_one_tree_and_public():
         if package in ("featureflow", "zounds"):
             assert error.__name__ in {"featureflow": featureflow, "zounds": zounds}[package].__all__
             assert error.__module__ in ("featureflow.errors", "zounds.errors")
+
+
+def test_every_node_of_zounds_declares_its_revision():
+    import zounds
+
+    for name in zounds.__all__:
+        thing = getattr(zounds, name)
+        is_node = isinstance(thing, type) and any(
+            method in vars(base)
+            for base in thing.__mro__
+            for method in ("__call__", "stream", "fit")
+        )
+        if is_node and "Synthesizer" not in name:
+            declared = [base for base in thing.__mro__ if "revision" in vars(base)]
+            assert declared, f"{name} declares no revision"

@@ -12,7 +12,7 @@ import numpy as np
 
 from featureflow.codec import decode, encode
 from featureflow.errors import CodecError, GraphError, InvalidParameter
-from featureflow.fingerprint import identity
+from featureflow.fingerprint import identity, may_change
 from featureflow.node import FittingNode, StreamingNode
 from featureflow.sources import Source, SourceNode
 
@@ -55,6 +55,7 @@ class Feature:
         self.node = _made(node, parameters)
         self.store = store
         self.name = ""
+        self._identity: Any = None
         self._needs = _listed(needs)
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -83,10 +84,14 @@ class Feature:
             )
         return names
 
-    @functools.cached_property
-    def fixed_identity(self) -> Any:
-        """What `identity` returns for the node; None where that may change from time to time."""
-        return None if hasattr(self.node, "__fingerprint__") else identity(self.node)
+    def identity(self) -> Any:
+        """Return the `featureflow.fingerprint.identity` of the node, as it is at this moment."""
+        if self._identity is None:
+            found = identity(self.node)
+            if may_change(self.node):
+                return found
+            self._identity = found
+        return self._identity
 
     def identify(self, given: Any) -> tuple[Any, dict[str, Any] | None]:
         """Return what to hand to the node of a root, and what is known of its content.

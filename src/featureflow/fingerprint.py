@@ -14,7 +14,7 @@ import json
 import math
 import sys
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from fractions import Fraction
 from pathlib import Path
@@ -62,6 +62,22 @@ def identity(thing: Any) -> Any:
         If `thing` is none of these.
     """
     return _identity(thing, frozenset())
+
+
+def may_change(thing: Any) -> bool:
+    """Return whether the `identity` of `thing` may be another one later."""
+    if hasattr(thing, "__fingerprint__"):
+        return True
+    parts: Iterable[Any] = ()
+    if isinstance(thing, tuple | list):
+        parts = thing
+    elif isinstance(thing, Mapping):
+        parts = thing.values()
+    elif isinstance(thing, functools.partial):
+        parts = (thing.func, *thing.args, *thing.keywords.values())
+    elif dataclasses.is_dataclass(thing):
+        parts = (getattr(thing, field.name, None) for field in dataclasses.fields(thing))
+    return any(map(may_change, parts))
 
 
 def _identity(thing: Any, inside: frozenset[int]) -> Any:
@@ -128,6 +144,8 @@ def _array(array: np.ndarray[Any, Any], inside: frozenset[int]) -> Any:
 def _code(thing: Any, inside: frozenset[int]) -> Any:
     """Identify a class or function: by its revision, or by what it consists of."""
     if isinstance(thing, types.FunctionType):
+        if _installed(thing):
+            return [_name(thing), *_revision(thing)]
         return [_name(thing), *(_revision(thing) or _function(thing, inside))]
     parts: list[Any] = [_name(thing)]
     for base in thing.__mro__:
@@ -195,12 +213,12 @@ def _generated(name: str) -> bool:
     return name.startswith("__") and name not in ("__call__", "__post_init__")
 
 
-def _installed(cls: type) -> bool:
-    """Whether a class belongs to Python or to a package, and not to the project at hand."""
-    module = sys.modules.get(cls.__module__)
-    file = getattr(module, "__file__", None)
-    if module is None or (file is None and cls.__module__ != "__main__"):
+def _installed(thing: type | types.FunctionType) -> bool:
+    """Whether something belongs to Python or to a package, and not to the project at hand."""
+    package = thing.__module__.partition(".")[0]
+    if package in ("featureflow", "zounds") or package in sys.stdlib_module_names:
         return True
+    file = getattr(sys.modules.get(thing.__module__), "__file__", None)
     return file is not None and bool({"site-packages", "dist-packages"} & set(Path(file).parts))
 
 

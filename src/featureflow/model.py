@@ -19,7 +19,7 @@ from featureflow.errors import (
     UnknownFeature,
 )
 from featureflow.feature import Feature
-from featureflow.fingerprint import fingerprint, identity
+from featureflow.fingerprint import fingerprint
 from featureflow.plan import Graph, Plan, Spec, plan
 from featureflow.run import join, run
 from featureflow.settings import PersistenceSettings
@@ -275,8 +275,7 @@ class _Computation:
     def _fingerprint(self, name: str) -> str:
         known = self._fingerprints.get(name)
         if known is None:
-            feature = self._model.features[name]
-            node = feature.fixed_identity or identity(feature.node)
+            node = self._model.features[name].identity()
             needs = [self._fingerprint(need) for need in self._model.graph[name].needs]
             known = self._fingerprints[name] = fingerprint(node, needs)
         return known

@@ -139,6 +139,11 @@ class ArrayWithUnits(np.ndarray[Any, Any]):
         """Return a copy with the same units."""
         return self._like(np.asarray(self).copy(order), self.units)
 
+    def round(self, decimals: int = 0, out: Any = None) -> Any:
+        """Return the rounded values, with the same units."""
+        result = np.asarray(self).round(decimals, out)
+        return self._like(result, self.units) if out is None else out
+
     def __copy__(self) -> Any:
         return self.copy()
 
@@ -256,22 +261,20 @@ def _part(name: str) -> property:
 
 _REDUCTIONS = ("all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "std", "sum", "var")
 
-for _name in _REDUCTIONS:
-    setattr(ArrayWithUnits, _name, _reduction(_name))
-
-for _name in ("imag", "real"):
-    setattr(ArrayWithUnits, _name, _part(_name))
-
-for _name in ("partition", "sort"):
-    setattr(ArrayWithUnits, _name, _reordering(_name))
-
-# These reorder or reshape axes in ways whose units nobody could tell.
-for _name in (
-    *("argpartition", "argsort", "byteswap", "choose", "compress", "cumprod", "cumsum"),
-    *("diagonal", "dot", "flatten", "getfield", "ravel", "repeat", "reshape", "squeeze"),
-    *("swapaxes", "take", "trace", "view"),
-):
-    setattr(ArrayWithUnits, _name, _plain_method(_name))
+# The last reorder or reshape axes in ways whose units nobody could tell.
+_METHODS = {
+    _reduction: _REDUCTIONS,
+    _part: ("imag", "real"),
+    _reordering: ("partition", "sort"),
+    _plain_method: (
+        *("argpartition", "argsort", "byteswap", "choose", "compress", "cumprod", "cumsum"),
+        *("diagonal", "dot", "flatten", "getfield", "ravel", "repeat", "reshape", "squeeze"),
+        *("swapaxes", "take", "trace", "view"),
+    ),
+}
+for _make, _names in _METHODS.items():
+    for _name in _names:
+        setattr(ArrayWithUnits, _name, _make(_name))
 
 # NumPy's functions that call the methods of the same names.
 _BY_METHOD = {

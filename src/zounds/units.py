@@ -334,8 +334,9 @@ class FrequencyScale:
 
     def sliced(self, index: slice, size: int) -> Self:
         """Return the scale of the chosen bands."""
-        chosen = range(size) if self.bands is None else self.bands
-        return replace(self, bands=chosen[index])
+        chosen = (range(size) if self.bands is None else self.bands)[index]
+        whole = range(len(self.all_frequencies))
+        return replace(self, bands=None if chosen == whole else chosen)
 
 
 def without_times(index: Any, units: Units) -> tuple[Any, ...]:

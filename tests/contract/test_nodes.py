@@ -55,15 +55,11 @@ def model(read_size, learned, analysed_at):
         sliding = zounds.ConstantRateTimeSeriesFeature(
             zounds.SlidingWindow, needs=codes, wscheme=windowing * zounds.Stride(30, 30)
         )
-        pooled = zounds.ConstantRateTimeSeriesFeature(
-            zounds.Max, needs=sliding, axis=1, store=True
-        )
+        pooled = zounds.ConstantRateTimeSeriesFeature(zounds.Max, needs=sliding, axis=1, store=True)
         loudness = zounds.ConstantRateTimeSeriesFeature(
             zounds.SlidingWindow, needs=bark, wscheme=windowing * zounds.Stride(10, 20)
         )
-        mean = zounds.ConstantRateTimeSeriesFeature(
-            zounds.Mean, needs=loudness, axis=1, store=True
-        )
+        mean = zounds.ConstantRateTimeSeriesFeature(zounds.Mean, needs=loudness, axis=1, store=True)
 
     return Everything
 
@@ -125,9 +121,7 @@ def chunk_of(rows, width=None, dtype="f4"):
         ),
         (
             zounds.FFT(),
-            zounds.SlidingWindow(zounds.HalfLapped())(
-                zounds.AudioSamples(chunk_of(5000), 22050)
-            ),
+            zounds.SlidingWindow(zounds.HalfLapped())(zounds.AudioSamples(chunk_of(5000), 22050)),
         ),
         (
             zounds.BarkBands(),

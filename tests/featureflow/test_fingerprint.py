@@ -150,6 +150,28 @@ def test_an_object_may_say_what_it_is():
     assert not same(Model("a"), Model("b"))
 
 
+def test_what_holds_something_that_may_change_may_change():
+    class Model:
+        digest = "a"
+
+        def __fingerprint__(self):
+            return self.digest
+
+    model = Model()
+    for node in (model, [model], {"k": model}, functools.partial(len, model), Declared(model)):
+        feature = ff.Feature(lambda chunk, held: chunk, held=node)
+        model.digest = "a"
+        before = feature.identity()
+        assert feature.identity() == before
+        model.digest = "b"
+        assert feature.identity() != before
+
+
+def test_what_belongs_to_a_package_is_known_by_its_name_wherever_it_is_installed():
+    assert identity(ff.Source.of) == ["featureflow.sources.Source.of"]
+    assert "code" not in str(identity(Fraction))
+
+
 def test_a_script_and_its_import_and_another_process_agree(tmp_path):
     script = tmp_path / "mine.py"
     script.write_text(

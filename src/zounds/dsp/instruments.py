@@ -286,7 +286,7 @@ def snare(note: Note) -> Array:
     """Play a snare drum: a small head, and wires that rattle against it."""
     head = note.modes(note.tuned(190) * _MEMBRANE[:4], [1, 0.7, 0.4, 0.3], 0.06)
     wires = note.noise(lambda f: bandpass(f, 1200, note.brightness(4500, 11000)))
-    return unit(head) + 1.6 * wires * note.decay(0.09)
+    return unit(head) + 1.5 * unit(wires * note.decay(0.09))
 
 
 @_instrument
@@ -307,7 +307,7 @@ def _cymbal(note: Note, seconds: float) -> Array:
     levels = (0.2 + spread[1]) * bandpass(hertz, 5500, note.brightness(7000, 14000))
     metal = note.modes(hertz, levels, seconds * (0.5 + spread[1]))
     hiss = note.noise(lambda f: bandpass(f, 7000, 15000)) * note.decay(seconds)
-    return unit(metal) + 0.5 * hiss
+    return unit(metal) + 0.8 * unit(hiss)
 
 
 @_instrument

@@ -149,6 +149,11 @@ def test_a_hat_is_high(kind):
     assert power[hertz < 2000].sum() < 0.01 * power.sum()
 
 
+def test_the_wires_of_a_snare_are_louder_than_its_head():
+    hertz, power = spectrum(play("snare"))
+    assert power[hertz > 1200].sum() > power[hertz < 1200].sum()
+
+
 def test_a_kick_falls_in_pitch():
     crossings = np.flatnonzero(np.diff(np.sign(play("kick", 440.0)[400:20000])) > 0)
     periods = np.diff(crossings)
