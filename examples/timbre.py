@@ -12,6 +12,7 @@ What is computed is kept in the current folder, in ``timbre``, ``BfccKmeans`` an
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import urllib.request
 import warnings
@@ -144,8 +145,7 @@ def download(url: str) -> str:
         while piece := response.read(1 << 20):
             file.write(piece)
             done = f"{file.tell() / size:4.0%}" if size else f"{file.tell() >> 20} MB"
-            print(f"\r  {done}", end="", flush=True)
-        print()
+            show(f"  {done}", last=file.tell() == size)
         if size and file.tell() != size:
             raise ff.SourceError(f"{url} broke off after {file.tell()} of {size} bytes: try again")
     part.rename(target)
@@ -166,7 +166,7 @@ def process(sounds: Iterable[ff.Source]) -> tuple[int, list[str]]:
     with warnings.catch_warnings(record=True) as partial:
         warnings.simplefilter("always", zounds.PartialAudio)
         for number, sound in enumerate(sounds, start=1):
-            print(f"[{number}/{len(sounds)}] {sound.filename}", flush=True)
+            show(f"[{number}/{len(sounds)}] {sound.filename}", last=number == len(sounds))
             try:
                 WithTimbre.process(meta=sound)
             except ff.Error as error:
@@ -175,15 +175,20 @@ def process(sounds: Iterable[ff.Source]) -> tuple[int, list[str]]:
     return len(sounds), problems
 
 
-def search() -> None:
-    """Learn from the features of all sounds, index their codes, and search for one of them."""
+def learn() -> BfccKmeansIndex:
+    """Learn from the features of all sounds, and return an index of their codes."""
     print("Learning...")
     BfccKmeans.process(docs=(sound.bfcc for sound in WithTimbre))
     print("Indexing...")
     BfccKmeansIndex.build()
-    index = BfccKmeansIndex()
-    print(f"A random search among {len(index)} codes; bits that differ, place, name:")
-    print(index.random_search(n_results=10))
+    return BfccKmeansIndex()
+
+
+def show(progress: str, last: bool) -> None:
+    """Print a line; in a terminal each takes the place of the one before."""
+    columns = shutil.get_terminal_size().columns - 1
+    line = progress[:columns].ljust(columns) if sys.stdout.isatty() else progress
+    print(line, end="\r" if sys.stdout.isatty() and not last else "\n", flush=True)
 
 
 def main() -> int:
@@ -195,12 +200,15 @@ def main() -> int:
         count, problems = process(sounds_of(parser.parse_args().place))
         failed = sum(problem.startswith("not read") for problem in problems)
         print(f"{count} files: {failed} could not be read, {len(problems) - failed} only in part")
-        search()
+        index = learn()
+        print(f"A random search among {len(index)} codes; bits that differ, place, name:")
+        print(index.random_search(n_results=10))
     except (ff.Error, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     finally:
-        print("\n".join(problems))
+        for problem in problems:
+            print(f"  {problem}")
     return 0
 
 

@@ -1,6 +1,10 @@
 """Sounds for the tests, made here: no test needs a file from elsewhere."""
 
+import threading
 import zipfile
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -54,3 +58,27 @@ def in_folder(tmp_path, monkeypatch):
     """An empty current folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def serve():
+    """A function: folder -> context of the URL of a web server for it."""
+
+    @contextmanager
+    def serving(folder, handler=_Quiet):
+        with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=folder)) as server:
+            thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+            thread.start()
+            try:
+                yield f"http://127.0.0.1:{server.server_port}"
+            finally:
+                server.shutdown()
+                thread.join()
+
+    serving.handler = _Quiet
+    return serving

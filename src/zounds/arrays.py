@@ -34,6 +34,7 @@ Array = npt.NDArray[Any]
 _SOUND = "fiu"  # kinds of dtypes that samples of audio have
 
 
+@storable("zounds.ArrayWithUnits")
 class ArrayWithUnits(np.ndarray[Any, Any]):
     """A `numpy.ndarray` whose axes have units.
 
@@ -139,7 +140,7 @@ class ArrayWithUnits(np.ndarray[Any, Any]):
         """Return a copy with the same units."""
         return self._like(np.asarray(self).copy(order), self.units)
 
-    def round(self, decimals: int = 0, out: Any = None) -> Any:
+    def round(self, decimals: Any = 0, out: Any = None) -> Any:
         """Return the rounded values, with the same units."""
         result = np.asarray(self).round(decimals, out)
         return self._like(result, self.units) if out is None else out
@@ -407,9 +408,6 @@ class AudioSamples(ConstantRateTimeSeries):
         if self.units[0] is None:
             return None
         return display.player(np.asarray(self), int(self.samplerate))
-
-
-storable("zounds.ArrayWithUnits")(ArrayWithUnits)
 
 
 def with_units(array: Array, units: Iterable[Unit | None], audio: bool = False) -> Array:

@@ -147,7 +147,7 @@ def _draw_image(axes: Any, values: Array, hop: float, frequencies: Sequence[floa
 
 def _greatest(rows: Array) -> Array:
     """Return the greatest value of each column; of complex numbers, the greatest square."""
-    rows = _finite(np.abs(rows) ** 2 if np.iscomplexobj(rows) else rows)
+    rows = _finite(np.abs(rows).astype(np.float64) ** 2 if np.iscomplexobj(rows) else rows)
     greatest: Array = np.fmax.reduce(rows, axis=0)
     return greatest
 
@@ -173,5 +173,5 @@ def _levels(image: Array, spectral: bool) -> tuple[Array, dict[str, Any], str | 
     top = shown.max()
     if not spectral and shown[shown > 0].min() > top * 1e-6:
         return image, {"cmap": "magma"}, ""
-    floor = top * 10 ** (-_RANGE_DB / 10)
-    return 10 * np.log10(np.maximum(image, floor) / top), {"cmap": "magma"}, "dB"
+    floor = 10 ** (-_RANGE_DB / 10)
+    return 10 * np.log10(np.maximum(image / top, floor)), {"cmap": "magma"}, "dB"

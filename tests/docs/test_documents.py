@@ -96,6 +96,14 @@ def test_the_tutorial_pasted_into_a_session_and_continued_in_another(in_folder, 
     assert "set/" in second.stdout
 
 
+def test_the_code_of_the_readme_pasted_into_a_session(in_folder, sounds_zip):
+    shutil.copy(sounds_zip, in_folder / "sounds.zip")
+    paste = PASTED.format(tests=str(Path(__file__).parent), document=str(ROOT / "README.md"))
+    done = python(paste, in_folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("(51, 13)") == 24
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_in_docstrings_run(name):
     failed, _ = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)

@@ -3,10 +3,7 @@
 import shutil
 import subprocess
 import sys
-import threading
 import zipfile
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,22 +15,6 @@ def timbre(place, folder):
     return subprocess.run(
         [sys.executable, str(PROGRAM), str(place)], cwd=folder, capture_output=True, text=True
     )
-
-
-@pytest.fixture
-def quiet_server(sounds_zip):
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    handler = partial(Handler, directory=sounds_zip.parent)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/sounds.zip"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def hits(printed):
@@ -70,8 +51,9 @@ def test_a_folder_and_once_more(wav_files, in_folder):
         assert len(hits(done.stdout)) == 10
 
 
-def test_a_url(quiet_server, in_folder):
-    done = timbre(quiet_server, in_folder)
+def test_a_url(serve, sounds_zip, in_folder):
+    with serve(sounds_zip.parent) as url:
+        done = timbre(f"{url}/sounds.zip", in_folder)
     assert done.returncode == 0, done.stderr
     assert "Downloading" in done.stdout
     assert (in_folder / "sounds.zip").exists()

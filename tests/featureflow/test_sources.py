@@ -1,10 +1,7 @@
 import io
 import os
 import pickle
-import threading
 import zipfile
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -27,11 +24,8 @@ def archive(tmp_path):
 
 
 @pytest.fixture
-def server(tmp_path):
-    class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
+def server(tmp_path, serve):
+    class Handler(serve.handler):
         def do_GET(self):
             if self.path == "/short":
                 self.send_response(200)
@@ -41,13 +35,8 @@ def server(tmp_path):
             else:
                 super().do_GET()
 
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=tmp_path))
-    thread = threading.Thread(target=httpd.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{httpd.server_port}"
-    httpd.shutdown()
-    thread.join()
-    httpd.server_close()
+    with serve(tmp_path, Handler) as url:
+        yield url
 
 
 def reopened(source):

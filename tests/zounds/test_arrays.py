@@ -393,15 +393,16 @@ def test_parts_of_complex_numbers_can_be_set(spectra):
 # ---------------------------------------------------------------------------- reductions
 
 NAMES = ("all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "std", "sum", "var")
-AXES = (None, 0, 1, 2, -1, -3, np.int64(1), (0,), (1, 2), (0, -1), (-2,), (), (2, 0, 1))
+AXIS = (None, 0, 1, 2, -1, -3, np.int64(1))
+AXES = ((0,), (1, 2), (0, -1), (-2,), (), (2, 0, 1))
+CASES = [
+    (name, axis) for name in NAMES for axis in (AXIS if name.startswith("arg") else (*AXIS, *AXES))
+]
 
 
 @pytest.mark.parametrize("keepdims", [False, True])
-@pytest.mark.parametrize("axis", AXES, ids=str)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "axis"), CASES, ids=str)
 def test_the_axes_that_a_reduction_leaves_keep_their_units(name, axis, keepdims):
-    if name.startswith("arg") and isinstance(axis, tuple):
-        pytest.skip("NumPy has no argmax over several axes")
     cube = with_units(np.arange(24.0).reshape(3, 2, 4), (RATE, None, SCALE))
     expected = getattr(np.asarray(cube), name)(axis=axis, keepdims=keepdims)
     gone = range(3) if axis is None else [i % 3 for i in np.atleast_1d(axis).astype(int)]
