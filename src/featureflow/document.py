@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from featureflow.codec import content_digest, decode, encode
@@ -118,6 +119,7 @@ class Document:
         )
 
 
+@dataclass(frozen=True)
 class Value:
     """Where a value lies within its document.
 
@@ -131,12 +133,9 @@ class Value:
         The identity of its computation.
     """
 
-    __slots__ = ("feature", "fingerprint", "token")
-
-    def __init__(self, token: str, feature: str, fingerprint: str) -> None:
-        self.token = token
-        self.feature = feature
-        self.fingerprint = fingerprint
+    token: str
+    feature: str
+    fingerprint: str
 
 
 class Writer:
@@ -155,10 +154,13 @@ class Writer:
         self._records: dict[str, bytes] = {}
         self._size = 0
         self._digests: dict[str, list[str]] = {}
+        self._may_spill = True
         self._spilled = False
 
     def begin(self, value: Value) -> None:
         """Announce a value, which may turn out to have no chunks."""
+        if self._document.has(value):  # its records must stay until all of them are replaced
+            self._may_spill = False
         self._digests[self._document._key(value, "header")] = []
 
     def add(self, feature: Feature, value: Value, chunk: Any) -> None:
@@ -168,7 +170,7 @@ class Writer:
             self._records[self._document._key(value, _numbered(len(digests)))] = record
             digests.append(hashlib.blake2b(record, digest_size=16).hexdigest())
             self._size += len(record)
-            if self._size > _SPILL:
+            if self._size > _SPILL and self._may_spill:
                 self._document.store.write(self._records)
                 self._records, self._size, self._spilled = {}, 0, True
 

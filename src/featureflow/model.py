@@ -95,7 +95,7 @@ class BaseModel(PersistenceSettings, metaclass=ModelMeta):
                 f"{type(self).__name__}() needs the id of a document: process() returns one"
             )
         self._id: str = _id if _id is not None else str(only)
-        self._values: dict[tuple[str, str, str], Any] = {}
+        self._values: dict[str, tuple[Value, Any]] = {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._id!r})"
@@ -250,10 +250,10 @@ class BaseModel(PersistenceSettings, metaclass=ModelMeta):
         """Return a feature: remembered, read, or computed; for `Feature.__get__`."""
         computation = self._computation()
         value = computation.value_of(name)
-        key = (value.token, value.feature, value.fingerprint)
-        if key not in self._values:
-            self._values[key] = computation.read_or_compute(name)
-        return self._values[key]
+        known = self._values.get(name)
+        if known is None or known[0] != value:
+            known = self._values[name] = (value, computation.read_or_compute(name))
+        return known[1]
 
 
 class _Computation:
@@ -337,12 +337,23 @@ class _Computation:
 
         try:
             run(todo, self._inputs(todo, handed), emit)
+            self._check_unchanged(todo)
             writer.commit(entry)
         except BaseException as error:
             writer.abandon()
             if isinstance(error, Error):
                 error.add_note(f"in document {self._document.id!r} of {self._model.__name__}")
             raise
+
+    def _check_unchanged(self, todo: Plan) -> None:
+        """Raise unless what was computed still is what it was announced to be."""
+        now = _Computation(self._model, self._document, self._token)
+        for name in (step.name for step in todo.steps if step.name in self._model.features):
+            if now._fingerprint(name) != self._fingerprint(name):
+                raise UnavailableError(
+                    f"{name} of {self._document.id!r} was computed while a model that it needs "
+                    "learned anew: ask for it again"
+                )
 
     def _inputs(self, todo: Plan, handed: Callable[[str], Any]) -> dict[str, Any]:
         read = {

@@ -61,7 +61,7 @@ class Source:
 
     @property
     def filename(self) -> str:
-        """Str : The name; what members of a `zipfile` call it."""
+        """str : The name; what members of a `zipfile` call it."""
         return self.name
 
     def open(self) -> BinaryIO:
@@ -89,7 +89,7 @@ class Source:
 
     @cached_property
     def digest(self) -> str:
-        """Str : BLAKE2b-128 of the content, in hexadecimal. Reads it, the first time."""
+        """str : BLAKE2b-128 of the content, in hexadecimal. Reads it, the first time."""
         state = hashlib.blake2b(digest_size=16)
         for piece in self.pieces():
             state.update(piece)
@@ -262,7 +262,7 @@ class ZipSource(Source):
 
     @property
     def size(self) -> int:
-        """Int [unit=bytes] : The declared size of the content."""
+        """int [unit=bytes] : The declared size of the content."""
         return self._info.file_size
 
     def open(self) -> BinaryIO:

@@ -388,7 +388,7 @@ class AudioSamples(ConstantRateTimeSeries):
 
     @property
     def channels(self) -> int:
-        """Int : The number of channels."""
+        """int : The number of channels."""
         return int(self.shape[1]) if self.ndim == 2 else 1
 
     @property

@@ -18,6 +18,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 _MAX_COLUMNS = 2000
+_PLAYED_SECONDS = 120  # 10 MB of HTML
 _NUMBERS = "biufc"
 _RANGE_DB = 80
 
@@ -34,11 +35,14 @@ def player(samples: Array, samplerate: int) -> str:
     Returns
     -------
     str
-        A message instead, for rates and numbers of channels that no WAV file has.
+        The sound is in it: of long ones only the beginning, and it says so. A message instead,
+        for rates and numbers of channels that no WAV file has.
     """
     import soundfile
 
     buffer = io.BytesIO()
+    whole = len(samples)
+    samples = samples[: _PLAYED_SECONDS * samplerate]
     samples = np.nan_to_num(np.asarray(samples, np.float32)).clip(-1, 1)
     try:
         soundfile.write(buffer, samples, samplerate, format="WAV", subtype="PCM_16")
@@ -46,7 +50,10 @@ def player(samples: Array, samplerate: int) -> str:
         shape = " × ".join(map(str, samples.shape))
         return message(f"{shape} samples at {samplerate} Hz cannot be played")
     data = base64.b64encode(buffer.getvalue()).decode()
-    return f'<audio controls preload="metadata" src="data:audio/wav;base64,{data}"></audio>'
+    audio = f'<audio controls preload="metadata" src="data:audio/wav;base64,{data}"></audio>'
+    if len(samples) == whole:
+        return audio
+    return audio + message(f"the first {_PLAYED_SECONDS} of {whole / samplerate:,.0f} seconds")
 
 
 def picture(values: Array, hop: float, frequencies: Sequence[float] | None = None) -> str | None:

@@ -158,7 +158,7 @@ class SampleRate:
 
     @property
     def is_audio(self) -> bool:
-        """Bool : Whether samples neither overlap nor leave gaps."""
+        """bool : Whether samples neither overlap nor leave gaps."""
         return self.frequency == self.duration
 
     def sliced(self, index: slice, size: int) -> SampleRate | None:

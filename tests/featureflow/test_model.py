@@ -464,3 +464,78 @@ def test_simple_settings_are_a_folder_and_one_document(tmp_path, monkeypatch):
     assert Learner()._digest("total") == first  # the same was learned again
     Learner.process(docs=[np.ones(2)])
     assert Learner()._digest("total") != first
+
+
+def test_a_failure_does_not_take_back_what_was_stored_before(database, tmp_path, monkeypatch):
+    """Content that is kept is moved, and processing it again fails half-way."""
+    monkeypatch.setattr("featureflow.document._SPILL", 10)
+
+    class Kept(ff.BaseModel):
+        meta = ff.SourceFeature(keep=True)
+        raw = ff.NumpyFeature(Chunks, needs=meta)
+
+    class Failing(Kept):
+        worse = ff.NumpyFeature(lambda x: 1 / 0, needs=Kept.raw, store=True)
+
+    Kept.database = database
+    (tmp_path / "a").write_bytes(bytes(100))
+    _id = Kept.process(meta=tmp_path / "a")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "a").rename(tmp_path / "new" / "a")
+    with pytest.raises(ff.NodeError):
+        Failing.process(meta=tmp_path / "new" / "a")
+    assert len(Kept(_id).raw) == 100
+    assert Kept(_id).meta.uri.endswith("a")
+
+
+class Knowing:
+    """Adds what a model knows at the moment it is asked."""
+
+    revision = 1
+
+    def __init__(self, model):
+        self.model = model
+
+    def __fingerprint__(self):
+        return self.model["knows"]
+
+    def __call__(self, chunk):
+        return chunk + self.model["knows"]
+
+
+def test_nothing_is_stored_of_a_model_that_learns_anew_meanwhile(database):
+    model = {"knows": 1}
+
+    def learn_meanwhile(chunk):
+        model["knows"] = 2
+        return chunk
+
+    class Sound(ff.BaseModel):
+        meta = ff.SourceFeature()
+        raw = ff.NumpyFeature(Chunks, needs=meta)
+        slow = ff.NumpyFeature(learn_meanwhile, needs=raw)
+        code = ff.NumpyFeature(Knowing(model), needs=slow, store=True)
+
+    Sound.database = database
+    with pytest.raises(ff.UnavailableError, match="learned anew: ask for it again"):
+        Sound.process(meta=b"\1", _id="mine")
+    assert not Sound.exists("mine")
+    Sound.process(meta=b"\1", _id="mine")
+    np.testing.assert_array_equal(Sound("mine").code, [3])
+
+
+def test_an_instance_forgets_what_was_computed_by_an_earlier_training(database):
+    model = {"knows": 1}
+
+    class Sound(ff.BaseModel):
+        meta = ff.SourceFeature()
+        raw = ff.NumpyFeature(Chunks, needs=meta)
+        code = ff.NumpyFeature(Knowing(model), needs=raw)
+
+    Sound.database = database
+    document = Sound(Sound.process(meta=b"\1"))
+    gone = weakref.ref(document.code)
+    model["knows"] = 2
+    np.testing.assert_array_equal(document.code, [3])
+    gc.collect()
+    assert gone() is None

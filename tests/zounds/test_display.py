@@ -262,3 +262,10 @@ assert "matplotlib" in sys.modules and "matplotlib.pyplot" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_of_a_long_sound_the_beginning_is_played_and_said_so():
+    html = display.player(np.zeros(8000 * 300, np.float32), 8000)
+    assert "the first 120 of 300 seconds" in html
+    assert len(html) < 120 * 8000 * 2 * 4 / 3 + 1000
+    assert "seconds" not in display.player(np.zeros(8000 * 120, np.float32), 8000)

@@ -26,16 +26,7 @@ class Mono:
 
     def __call__(self, chunk: Any, /) -> AudioSamples:
         """Return the mean of the channels."""
-        samples = _audio(chunk)
-        if samples.ndim == 1:
-            return samples
-        # Channel by channel: a matrix product rounds differently for other chunk sizes, and
-        # mean(axis=1) is far slower.
-        plain = np.asarray(samples)
-        total = np.zeros(len(plain), np.result_type(plain, np.float32))
-        for channel in plain.T:
-            total += channel
-        return AudioSamples(total / total.dtype.type(plain.shape[1]), samples.samplerate)
+        return _audio(chunk).mono
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,8 @@ class HammingIndex(ff.BaseModel):
         for document in cls.model:
             try:
                 codes = getattr(document, cls.code)
+            except ff.DocumentNotFound:
+                continue  # deleted meanwhile
             except _UNREADABLE as error:
                 warnings.warn(f"{document._name} is not indexed: {error}", stacklevel=2)
                 continue
