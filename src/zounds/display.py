@@ -41,19 +41,19 @@ def player(samples: Array, samplerate: int) -> str:
     import soundfile
 
     buffer = io.BytesIO()
-    whole = len(samples)
-    samples = samples[: _PLAYED_SECONDS * samplerate]
-    samples = np.nan_to_num(np.asarray(samples, np.float32)).clip(-1, 1)
+    played = samples[: _PLAYED_SECONDS * samplerate]
+    played = np.nan_to_num(np.asarray(played, np.float32)).clip(-1, 1)
     try:
-        soundfile.write(buffer, samples, samplerate, format="WAV", subtype="PCM_16")
+        soundfile.write(buffer, played, samplerate, format="WAV", subtype="PCM_16")
     except (soundfile.LibsndfileError, OverflowError):
         shape = " × ".join(map(str, samples.shape))
         return message(f"{shape} samples at {samplerate} Hz cannot be played")
     data = base64.b64encode(buffer.getvalue()).decode()
     audio = f'<audio controls preload="metadata" src="data:audio/wav;base64,{data}"></audio>'
-    if len(samples) == whole:
+    if len(played) == len(samples):
         return audio
-    return audio + message(f"the first {_PLAYED_SECONDS} of {whole / samplerate:,.0f} seconds")
+    seconds = len(samples) / samplerate
+    return audio + message(f"the first {_PLAYED_SECONDS} of {seconds:,.0f} seconds")
 
 
 def picture(values: Array, hop: float, frequencies: Sequence[float] | None = None) -> str | None:
