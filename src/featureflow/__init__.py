@@ -33,7 +33,7 @@ from featureflow.feature import (
     TextFeature,
 )
 from featureflow.model import BaseModel
-from featureflow.node import FittingNode, IteratorNode, Stage, StreamingNode, Transform
+from featureflow.node import FittingNode, IteratorNode, Stage, StreamingNode, Transform, Whole
 from featureflow.settings import (
     PersistenceSettings,
     StaticIdProvider,
@@ -88,6 +88,7 @@ __all__ = [
     "UnavailableError",
     "UnknownFeature",
     "UuidProvider",
+    "Whole",
     "iter_zip",
     "simple_settings",
     "storable",

@@ -16,6 +16,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 import struct
 from collections.abc import Callable
 from fractions import Fraction
@@ -24,12 +25,14 @@ from typing import Any, Protocol, TypeVar, cast
 import numpy as np
 
 from featureflow.errors import CodecError, CorruptRecord, InvalidParameter
+from featureflow.naming import qualified_name
 
 T = TypeVar("T", bound=type)
 
 _ALIGNMENT = 16
 _HEAD = struct.Struct("<I")
 _TAG = "$"
+_FRACTION = re.compile(r"-?[0-9]{1,1000}/[0-9]{1,1000}")
 _KINDS = "biufcSU"  # booleans, numbers, fixed-width text: dtypes without Python objects
 
 
@@ -80,10 +83,10 @@ def storable(name: str) -> Callable[[T], T]:
             )
         other = _registered.get(name, cls)
         # the same class may be defined again: a notebook cell that is run twice
-        if (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+        if qualified_name(other) != qualified_name(cls):
             raise InvalidParameter(
-                f"the name {name!r} is already taken by {other.__module__}.{other.__qualname__}: "
-                f"store {cls.__qualname__} under another"
+                f"the name {name!r} is already taken by {qualified_name(other)}: store "
+                f"{cls.__qualname__} under another"
             )
         _registered[name] = cls
         _names[cls] = name
@@ -111,11 +114,11 @@ def encode(value: Any) -> bytes:
     CodecError
         If something in the value cannot be stored; the message says where and what to do.
     """
-    payload: list[bytes] = []
+    payload = _Payload()
     head = json.dumps(_pack(value, payload, "value"), separators=(",", ":"), allow_nan=False)
     body = head.encode()
     body += b" " * (-(len(body) + _HEAD.size) % _ALIGNMENT)
-    return b"".join((_HEAD.pack(len(body)), body, *payload))
+    return b"".join((_HEAD.pack(len(body)), body, *payload.pieces))
 
 
 def decode(record: bytes) -> Any:
@@ -151,7 +154,23 @@ def content_digest(*parts: bytes) -> str:
     return state.hexdigest()
 
 
-def _pack(value: Any, payload: list[bytes], where: str) -> Any:
+class _Payload:
+    """The raw arrays of a record, one after the other."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self._size = 0
+
+    def add(self, content: bytes) -> int:
+        """Return the place of `content`, which is aligned."""
+        padding = bytes(-self._size % _ALIGNMENT)
+        place = self._size + len(padding)
+        self.pieces += [padding, content]
+        self._size = place + len(content)
+        return place
+
+
+def _pack(value: Any, payload: _Payload, where: str) -> Any:
     kind = type(value)
     if value is None or kind in (bool, int, str):
         return value
@@ -193,22 +212,18 @@ def _state(value: Any) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
 
 
-def _pack_array(value: Any, payload: list[bytes], where: str) -> Any:
+def _pack_array(value: Any, payload: _Payload, where: str) -> Any:
     array = np.asarray(value)
     if array.dtype.kind not in _KINDS:
         raise CodecError(
             f"{where} is an array of {array.dtype}, which cannot be stored: convert it to numbers"
         )
     packed = np.packbits(array) if array.dtype.kind == "b" else np.ascontiguousarray(array)
-    start = sum(map(len, payload))
-    if padding := -start % _ALIGNMENT:
-        payload.append(bytes(padding))
-    payload.append(packed.tobytes())
     return {
         _TAG: "array" if isinstance(value, np.ndarray) else "scalar",
         "dtype": array.dtype.str,
         "shape": list(array.shape),
-        "at": start + padding,
+        "at": payload.add(packed.tobytes()),
     }
 
 
@@ -225,6 +240,8 @@ def _unpack(tree: Any, payload: memoryview) -> Any:
     if tag == "tuple":
         return tuple(_unpack(tree["of"], payload))
     if tag == "fraction":
+        if not _FRACTION.fullmatch(tree["is"]):
+            raise ValueError("a fraction that is none")
         return Fraction(tree["is"])
     if tag == "range":
         return range(*tree["is"])

@@ -2,17 +2,19 @@
 
 ::
 
-    documents/<id>/entry                                     what it is: id, name, token
-    values/<id>/<token>/<feature>/<fingerprint>/<number>     the records of one value
-    values/<id>/<token>/<feature>/<fingerprint>/header       their digests; written last
+    documents/<id>/entry                                       what it is: id, name, token, roots
+    values/<id>/<token>/<feature>/<fingerprint>/header         names a run, digests of its records
+    values/<id>/<token>/<feature>/<fingerprint>/<run>/<number> the records
 
 The token stands for the content the document was made from: what was computed from other content
-has other keys. A value is there when its header is, and a document when its entry is.
+has other keys. A value is there when its header is, and a document when its entry is. Each writer
+has a run of its own, so that those who write the same at the same time do not disturb each other.
 """
 
 from __future__ import annotations
 
-import hashlib
+import uuid
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +25,7 @@ from featureflow.feature import Feature
 from featureflow.stores import Store
 
 _SPILL = 8 << 20
+_SEAL = 32
 
 
 class Document:
@@ -38,15 +41,18 @@ class Document:
         self.store = store
         self.id = _id
         self._keys = store.key_builder
+        self.entry_key = self._keys.build("documents", _id, "entry")
 
     @staticmethod
     def entries(store: Store) -> Iterator[dict[str, Any]]:
-        """Yield the entry of each document of a store."""
+        """Yield the entry of each document of a store; warn of those that cannot be read."""
         for key in store.keys(store.key_builder.prefix("documents")):
             try:
-                yield decode(store.read(key))
+                yield _entry(_unsealed(store.read(key), key))
             except KeyError:
                 continue  # deleted meanwhile
+            except CorruptRecord as error:
+                warnings.warn(f"a document of {store!r} is left out: {error}", stacklevel=3)
 
     def entry(self) -> dict[str, Any]:
         """Return what the document is: ``id``, ``name``, ``token`` and ``roots``.
@@ -55,19 +61,21 @@ class Document:
         ------
         DocumentNotFound
             If nothing was processed under this id.
+        CorruptRecord
+            If the entry is not what was written.
         """
         try:
-            entry: dict[str, Any] = decode(self.store.read(self._entry_key))
+            record = self.store.read(self.entry_key)
         except KeyError:
             raise DocumentNotFound(
                 f"there is no document {self.id!r} in {self.store!r}: process() returns the ids "
                 "of those there are"
             ) from None
-        return entry
+        return _entry(_unsealed(record, self.entry_key))
 
     def exists(self) -> bool:
         """Return whether something was processed under this id."""
-        return self._entry_key in self.store
+        return self.entry_key in self.store
 
     def delete(self) -> None:
         """Delete the entry and every value."""
@@ -79,63 +87,78 @@ class Document:
         """Delete the values that were computed from other content."""
         self.store.delete(self._keys.prefix("values", self.id, token))
 
+    def value(self, token: str, feature: str, fingerprint: str) -> Value:
+        """Return where a value lies, if it is there.
+
+        Parameters
+        ----------
+        token : str
+            Stands for the content that the document was made from.
+        feature : str
+            The name of the feature.
+        fingerprint : str
+            The identity of its computation.
+        """
+        return Value(self._keys.prefix("values", self.id, token, feature, fingerprint))
+
     def has(self, value: Value) -> bool:
         """Return whether a value is stored."""
-        return self._key(value, "header") in self.store
+        return value.header in self.store
 
     def digest(self, value: Value) -> str:
         """Return the digest of the content of a stored value."""
-        return content_digest(*map(str.encode, self._header(value)))
+        return content_digest(*map(str.encode, self.header(value)["records"]))
 
     def chunks(self, feature: Feature, value: Value) -> Iterator[Any]:
         """Yield the chunks of a stored value; raise `CorruptRecord` for what was not written so."""
-        return feature.chunks(self._records(value))
+        for chunk in feature.chunks(self._records(value)):
+            feature.check(chunk)
+            yield chunk
 
     def _records(self, value: Value) -> Iterator[bytes]:
-        for number, digest in enumerate(self._header(value)):
+        header = self.header(value)
+        for number, digest in enumerate(header["records"]):
+            key = value.record(header["run"], number)
             try:
-                record = self.store.read(self._key(value, _numbered(number)))
+                record = self.store.read(key)
             except KeyError:
                 record = b""
             if content_digest(record) != digest:
-                raise CorruptRecord(
-                    f"record {number} of {value.feature!r} of document {self.id!r} in "
-                    f"{self.store!r} is not what was written: delete the document, and process "
-                    "it again"
-                )
+                raise _corrupt(key)
             yield record
 
-    def _header(self, value: Value) -> list[str]:
-        header: dict[str, list[str]] = decode(self.store.read(self._key(value, "header")))
-        return header["records"]
-
-    @property
-    def _entry_key(self) -> str:
-        return self._keys.build("documents", self.id, "entry")
-
-    def _key(self, value: Value, last: str) -> str:
-        return self._keys.build(
-            "values", self.id, value.token, value.feature, value.fingerprint, last
-        )
+    def header(self, value: Value) -> dict[str, Any]:
+        """Return the ``run`` and the digests of the ``records`` of a stored value."""
+        header = _unsealed(self.store.read(value.header), value.header)
+        if not (isinstance(header, dict) and isinstance(header.get("records"), list)):
+            raise _corrupt(value.header)
+        return header
 
 
 @dataclass(frozen=True)
 class Value:
-    """Where a value lies within its document.
+    """Where a value lies; made by `Document.value`.
 
     Parameters
     ----------
-    token : str
-        Stands for the content that the document was made from.
-    feature : str
-        The name of the feature.
-    fingerprint : str
-        The identity of its computation.
+    place : str
+        What all of its keys start with.
     """
 
-    token: str
-    feature: str
-    fingerprint: str
+    place: str
+
+    @property
+    def header(self) -> str:
+        """str : The key of the header."""
+        return f"{self.place}header"
+
+    def run(self, run: str) -> str:
+        """Return what the keys of the records of a run start with."""
+        return f"{self.place}{run}/"
+
+    def record(self, run: str, number: int) -> str:
+        """Return the key of a record."""
+        return f"{self.place}{run}/{number:08d}"
 
 
 class Writer:
@@ -151,43 +174,73 @@ class Writer:
 
     def __init__(self, document: Document) -> None:
         self._document = document
+        self._run = uuid.uuid4().hex[:16]
         self._records: dict[str, bytes] = {}
         self._size = 0
-        self._digests: dict[str, list[str]] = {}
-        self._may_spill = True
+        self._digests: dict[Value, list[str]] = {}
+        self._replacing: set[Value] = set()
         self._spilled = False
 
-    def begin(self, value: Value) -> None:
-        """Announce a value, which may turn out to have no chunks."""
-        if self._document.has(value):  # its records must stay until all of them are replaced
-            self._may_spill = False
-        self._digests[self._document._key(value, "header")] = []
+    def begin(self, value: Value, replace: bool = False) -> None:
+        """Announce a value; unless it is to `replace` what is there, that will stay."""
+        self._digests[value] = []
+        if replace:
+            self._replacing.add(value)
 
     def add(self, feature: Feature, value: Value, chunk: Any) -> None:
         """Add a chunk to a value."""
-        digests = self._digests[self._document._key(value, "header")]
+        digests = self._digests[value]
         for record in feature.records(chunk):
-            self._records[self._document._key(value, _numbered(len(digests)))] = record
-            digests.append(hashlib.blake2b(record, digest_size=16).hexdigest())
+            self._records[value.record(self._run, len(digests))] = record
+            digests.append(content_digest(record))
             self._size += len(record)
-            if self._size > _SPILL and self._may_spill:
+            if self._size > _SPILL:
                 self._document.store.write(self._records)
                 self._records, self._size, self._spilled = {}, 0, True
 
     def commit(self, entry: dict[str, Any] | None = None) -> None:
         """Make the values visible, and the document's entry with them."""
-        for key, digests in self._digests.items():
-            self._records[key] = encode({"records": digests})
+        needless = []
+        for value, digests in self._digests.items():
+            if self._document.has(value):
+                if value not in self._replacing:  # somebody else was faster with the same
+                    needless.append(value.run(self._run))
+                    continue
+                needless.append(value.run(self._document.header(value)["run"]))
+            self._records[value.header] = _sealed({"run": self._run, "records": digests})
         if entry is not None:
-            self._records[self._document._entry_key] = encode(entry)
+            self._records[self._document.entry_key] = _sealed(entry)
         if self._records:
             self._document.store.write(self._records)
+        if needless:
+            self._document.store.delete(*needless)
 
     def abandon(self) -> None:
         """Take back what was written ahead."""
         if self._spilled:
-            self._document.store.delete(*(key.removesuffix("header") for key in self._digests))
+            self._document.store.delete(*(value.run(self._run) for value in self._digests))
 
 
-def _numbered(number: int) -> str:
-    return f"{number:08d}"
+def _sealed(value: Any) -> bytes:
+    """Return a record behind its digest."""
+    record = encode(value)
+    return content_digest(record).encode() + record
+
+
+def _unsealed(record: bytes, key: str) -> Any:
+    if record[:_SEAL] != content_digest(record[_SEAL:]).encode():
+        raise _corrupt(key)
+    return decode(record[_SEAL:])
+
+
+def _entry(found: Any) -> dict[str, Any]:
+    if not (isinstance(found, dict) and {"id", "name", "token", "roots"} <= found.keys()):
+        raise CorruptRecord(f"an entry has other parts than it should: {str(found)[:80]}")
+    return found
+
+
+def _corrupt(key: str) -> CorruptRecord:
+    return CorruptRecord(
+        f"what is stored under {key} is not what was written: delete the document, and process it "
+        "again"
+    )

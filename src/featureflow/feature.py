@@ -11,10 +11,12 @@ from typing import Any, ClassVar, Self, overload
 import numpy as np
 
 from featureflow.codec import decode, encode
-from featureflow.errors import CodecError, GraphError, InvalidParameter
-from featureflow.fingerprint import identity, may_change
+from featureflow.errors import CodecError, Error, FingerprintError, GraphError, NodeError
+from featureflow.fingerprint import identity, is_fixed
+from featureflow.naming import node_name
 from featureflow.node import FittingNode, StreamingNode
 from featureflow.sources import Source, SourceNode
+from featureflow.spool import spooled
 
 Needs = "Feature | str | Iterable[Feature | str] | None"
 
@@ -32,7 +34,8 @@ class Feature:
     needs : Feature, str, or several of them
         The features it is computed from, found by name in the class at hand: overriding one in
         a derived class changes what this one gets. None for a root, whose input is handed to
-        `process`. A node with several needs is called once, with their whole values.
+        `process`. A node with several needs is called once, with their whole values; one with
+        one need gets its chunks, see `featureflow.Whole`.
     store : bool
         Whether the value is stored, whenever it is computed.
     **parameters
@@ -57,6 +60,11 @@ class Feature:
         self.name = ""
         self._identity: Any = None
         self._needs = _listed(needs)
+        if len(self._needs) > 1 and isinstance(self.node, StreamingNode):
+            raise GraphError(
+                f"{node_name(self.node)} streams, and cannot have several needs: a node with "
+                "several needs is a function of their whole values"
+            )
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = self.name or name
@@ -66,7 +74,15 @@ class Feature:
     @overload
     def __get__(self, document: object, owner: type) -> Any: ...
     def __get__(self, document: Any, owner: type) -> Any:
-        return self if document is None else document._value(self.name)
+        if document is None:
+            return self
+        try:
+            return document._value(self.name)
+        except AttributeError as error:
+            if isinstance(error, Error):
+                raise
+            # or Python would take it for a missing attribute, and lose it
+            raise NodeError(f"{self.name}: AttributeError: {error}") from error
 
     def __set__(self, document: object, value: Any) -> None:
         raise AttributeError(f"{self.name} is computed: it cannot be set")
@@ -86,12 +102,15 @@ class Feature:
 
     def identity(self) -> Any:
         """Return the `featureflow.fingerprint.identity` of the node, as it is at this moment."""
-        if self._identity is None:
+        if self._identity is not None:
+            return self._identity
+        try:
             found = identity(self.node)
-            if may_change(self.node):
-                return found
+        except FingerprintError as error:
+            raise FingerprintError(f"{self.name} ({node_name(self.node)}): {error}") from None
+        if is_fixed(self.node):
             self._identity = found
-        return self._identity
+        return found
 
     def identify(self, given: Any) -> tuple[Any, dict[str, Any] | None]:
         """Return what to hand to the node of a root, and what is known of its content.
@@ -214,31 +233,29 @@ class SourceFeature(Feature):
     def chunks(self, records: Iterable[bytes]) -> Iterator[Source]:
         """Yield the source."""
         rest = iter(records)
-        reference = decode(next(rest))
-        content = b"".join(rest) if reference["kept"] else None
-        yield Source.from_record(reference["source"], content)
+        for record in rest:  # the first; what it keeps is in the others
+            reference = decode(record)
+            content = spooled(_Pieces(rest), self.name) if reference["kept"] else None
+            yield Source.from_record(reference["source"], content)
 
 
-def node_name(node: Any) -> str:
-    """Return what people call a node: the name of its class or function."""
-    while isinstance(node, functools.partial):
-        node = node.func
-    return getattr(node, "__qualname__", None) or type(node).__qualname__
+class _Pieces:
+    """Records as a stream to read from."""
+
+    def __init__(self, records: Iterator[bytes]) -> None:
+        self._records = records
+
+    def read(self, size: int) -> bytes:
+        return next(self._records, b"")
 
 
 def _made(node: Any, parameters: dict[str, Any]) -> Any:
     """Return the node itself: an instance where a class was given."""
     if isinstance(node, type):
-        try:
-            node = node(**parameters)
-        except InvalidParameter:
-            raise
-        except TypeError as error:
-            raise GraphError(
-                f"{node.__qualname__} cannot be made with {parameters}: {error}; it takes "
-                f"{_signature(node)}"
-            ) from error
+        _check_parameters(node, parameters)
+        node = node(**parameters)
     elif parameters:
+        _check_parameters(node, parameters)
         node = functools.partial(node, **parameters)
     if not (callable(node) or isinstance(node, StreamingNode | FittingNode)):
         raise GraphError(
@@ -247,18 +264,32 @@ def _made(node: Any, parameters: dict[str, Any]) -> Any:
     return node
 
 
-def _signature(node: Callable[..., Any]) -> str:
+def _check_parameters(node: Callable[..., Any], parameters: dict[str, Any]) -> None:
+    """Raise `GraphError` for parameters that a class or function does not take."""
     try:
-        return str(inspect.signature(node))
+        signature = inspect.signature(node)
     except (TypeError, ValueError):
-        return "other parameters"
+        return  # compiled, and does not say
+    try:
+        if isinstance(node, type):
+            signature.bind(**parameters)
+        else:
+            signature.bind_partial(**parameters)
+    except TypeError as error:
+        raise GraphError(
+            f"{node_name(node)} cannot take the parameters {parameters}: {error}; it takes "
+            f"{signature}"
+        ) from None
 
 
 def _listed(needs: Any) -> tuple[Feature | str, ...]:
     if needs is None:
         return ()
-    listed = (needs,) if isinstance(needs, Feature | str) else tuple(needs)
+    listed = tuple(needs) if isinstance(needs, tuple | list) else (needs,)
     for need in listed:
         if not isinstance(need, Feature | str):
-            raise GraphError(f"needs={need!r} is neither a feature nor the name of one")
+            raise GraphError(
+                f"needs={str(need)[:80]} is neither a feature nor the name of one: give a feature "
+                "of a class, such as Model.feature, or several in a tuple"
+            )
     return listed

@@ -1,31 +1,47 @@
 """The identity of a computation: change the computation, and its stored results have another key.
 
-A node's identity is its type, its parameters, and its *revision*: a number its author declares
-and raises when results change. A node without one is identified by its code, and that of the
-functions of its module that it calls, so that editing it is enough. The fingerprint of a feature
-is the digest of its node's identity and of the fingerprints of what it needs.
+A node's identity is its type, its parameters, and its *revision*: a number its author declares and
+raises when results change. A node without one is identified by its code, and by all that the code
+uses: the functions, classes and values of the project at hand, wherever they are. What belongs to
+Python or to an installed package is known by its name. So editing is enough; and what cannot be
+identified is an error that asks for a revision, never a guess.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import dis
 import functools
+import importlib
+import importlib.util
+import inspect
 import json
+import logging
 import math
 import sys
+import sysconfig
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from featureflow.codec import content_digest
 from featureflow.errors import FingerprintError
+from featureflow.naming import qualified_name
 
-_CONSTANTS = (bool, int, float, str, bytes, Fraction, tuple, np.ndarray, np.generic)
+_STANDARD_LIBRARY = sysconfig.get_paths()["stdlib"]
+
+# What the dataclass decorator writes; its fields say as much.
+_GENERATED = frozenset(
+    f"__{name}__"
+    for name in (
+        *("init", "repr", "eq", "lt", "le", "gt", "ge", "hash"),
+        *("replace", "setattr", "delattr", "getstate", "setstate"),
+    )
+)
 
 
 def fingerprint(node: Any, needs: Sequence[str] = ()) -> str:
@@ -53,135 +69,222 @@ def identity(thing: Any) -> Any:
     ----------
     thing : object
         A node or one of its parameters: plain values, arrays, enums, dataclasses, functions,
-        classes, and these within each other; or an object whose ``__fingerprint__()`` returns
-        one of these. Fields of a dataclass with ``compare=False`` do not count.
+        classes, objects with a ``__dict__``, and these within each other; or an object whose
+        ``__fingerprint__()`` returns one of these. Fields of a dataclass with ``compare=False``
+        do not count.
 
     Raises
     ------
     FingerprintError
-        If `thing` is none of these.
+        If something in it cannot be told from others like it; the message says what.
     """
-    return _identity(thing, frozenset())
+    return _Identifier().identify(thing)
 
 
-def may_change(thing: Any) -> bool:
-    """Return whether the `identity` of `thing` may be another one later."""
-    if hasattr(thing, "__fingerprint__"):
+def is_fixed(thing: Any) -> bool:
+    """Return whether the `identity` of `thing` will always be the same, so that it may be kept."""
+    if thing is None or isinstance(thing, bool | int | float | str | bytes | Fraction | Enum):
         return True
-    parts: Iterable[Any] = ()
-    if isinstance(thing, tuple | list):
-        parts = thing
-    elif isinstance(thing, Mapping):
-        parts = thing.values()
-    elif isinstance(thing, functools.partial):
-        parts = (thing.func, *thing.args, *thing.keywords.values())
-    elif dataclasses.is_dataclass(thing):
-        parts = (getattr(thing, field.name, None) for field in dataclasses.fields(thing))
-    return any(map(may_change, parts))
+    if isinstance(thing, tuple):
+        return all(map(is_fixed, thing))
+    if _telling_method(thing) or not dataclasses.is_dataclass(thing):
+        return False
+    cls = thing if isinstance(thing, type) else type(thing)
+    frozen = cls.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    known = frozen and any("revision" in vars(base) for base in cls.__mro__)
+    return known and all(is_fixed(getattr(thing, f.name, None)) for f in dataclasses.fields(thing))
 
 
-def _identity(thing: Any, inside: frozenset[int]) -> Any:
-    if thing is None or isinstance(thing, bool | str):
-        return thing
-    if isinstance(thing, int | float | np.integer | np.floating):
-        return _number(thing)
-    if isinstance(thing, Enum):
-        return [_name(type(thing)), thing.name]
-    if id(thing) in inside:
-        return "..."  # a function that refers to itself
-    inside |= {id(thing)}
-    if isinstance(thing, Fraction | range):
-        return repr(thing)
-    if isinstance(thing, bytes):
-        return ["bytes", content_digest(thing)]
-    if isinstance(thing, np.ndarray | np.generic):
-        return _array(np.asarray(thing), inside)
-    if isinstance(thing, tuple | list):
-        return ["list", *(_identity(item, inside) for item in thing)]
-    if isinstance(thing, set | frozenset):
-        return ["set", *sorted(json.dumps(_identity(item, inside)) for item in thing)]
-    if isinstance(thing, Mapping):
-        return ["dict", *([_identity(k, inside), _identity(v, inside)] for k, v in thing.items())]
-    if isinstance(thing, type | types.FunctionType):
-        return _code(thing, inside)
-    if isinstance(thing, functools.partial):
-        arguments = _identity([thing.args, thing.keywords], inside)
-        return ["partial", _identity(thing.func, inside), arguments]
-    if isinstance(thing, types.MethodType):
-        return ["method", _identity(thing.__self__, inside), thing.__name__]
-    if hasattr(thing, "__fingerprint__"):
-        return [_code(type(thing), inside), _identity(thing.__fingerprint__(), inside)]
-    if dataclasses.is_dataclass(thing):
-        fields = [
-            [field.name, _identity(getattr(thing, field.name), inside)]
-            for field in dataclasses.fields(thing)
-            if field.compare
-        ]
-        return [_code(type(thing), inside), *fields]
-    if callable(thing) and hasattr(thing, "__name__"):
-        return [_name(thing)]  # compiled: str.upper, np.sin
-    if type(thing).__module__ != "builtins" and getattr(thing, "__dict__", None) == {}:
-        return [_code(type(thing), inside)]
-    raise FingerprintError(
-        f"{thing!r} (a {_name(type(thing))}) cannot be told from others like it: make its class a "
-        "frozen dataclass, or give it a method __fingerprint__() that returns plain values"
-    )
+class _Identifier:
+    """Walks through a thing and all that it uses, each once."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, Any] = {}
+        self._alive: list[Any] = []  # ids are only good as long as their objects live
+
+    def identify(self, thing: Any) -> Any:
+        if thing is None or isinstance(thing, bool | str):
+            return thing
+        if isinstance(thing, int | float | np.integer | np.floating):
+            return _number(thing)
+        if isinstance(thing, Fraction | range | complex):
+            return repr(thing)
+        if id(thing) not in self._known:
+            self._known[id(thing)] = f"recursion {len(self._known)}"
+            self._alive.append(thing)
+            self._known[id(thing)] = self._compound(thing)
+        return self._known[id(thing)]
+
+    def _compound(self, thing: Any) -> Any:
+        if isinstance(thing, bytes):
+            return ["bytes", content_digest(thing)]
+        if isinstance(thing, Enum):
+            return [qualified_name(type(thing)), thing.name, self.identify(thing.value)]
+        if tells := _telling_method(thing):
+            cls = type(thing)
+            kind = qualified_name(cls) if _telling_method(cls) else self._code(cls)
+            return [kind, self.identify(tells(thing))]
+        if isinstance(thing, np.ndarray | np.generic):
+            return self._array(thing)
+        if isinstance(thing, tuple | list):
+            return ["list", *map(self.identify, thing)]
+        if isinstance(thing, set | frozenset):
+            return ["set", *sorted(json.dumps(self.identify(item)) for item in thing)]
+        if isinstance(thing, Mapping):
+            return ["dict", *([self.identify(k), self.identify(v)] for k, v in thing.items())]
+        if isinstance(thing, type | types.FunctionType):
+            return self._code(thing)
+        if isinstance(thing, functools.partial):
+            return ["partial", *map(self.identify, (thing.func, thing.args, thing.keywords))]
+        if isinstance(thing, types.MethodType):
+            return ["method", self.identify(thing.__self__), self.identify(thing.__func__)]
+        if isinstance(thing, types.ModuleType | logging.Logger):
+            return thing.__class__.__name__  # what is used of a module is identified by itself
+        if callable(thing) and _is_found_by_name(thing):
+            return [qualified_name(thing)]  # compiled: str.upper, np.sin
+        for inner in ("__wrapped__", "py_func"):  # lru_cache, compilers
+            if hasattr(thing, inner):
+                return [qualified_name(type(thing)), self.identify(getattr(thing, inner))]
+        if dataclasses.is_dataclass(thing):
+            fields = [field for field in dataclasses.fields(thing) if field.compare]
+            return [
+                self._code(type(thing)),
+                *([field.name, self._within(thing, field.name)] for field in fields),
+            ]
+        if hasattr(thing, "__dict__"):
+            inside = [[name, self._within(thing, name)] for name in sorted(vars(thing))]
+            return [self._code(type(thing)), *inside]
+        raise FingerprintError(
+            f"{thing!r} (a {qualified_name(type(thing))}) cannot be told from others like it: give "
+            "the node that uses it a revision (revision = 1, to be raised when results change), "
+            "or the object a method __fingerprint__() that returns plain values"
+        )
+
+    def _within(self, thing: Any, name: str) -> Any:
+        with _located(f"in {name!r} of {type(thing).__qualname__}"):
+            return self.identify(getattr(thing, name))
+
+    def _array(self, array: Any) -> Any:
+        plain = np.asarray(array)
+        extra = self.identify(vars(array)) if getattr(array, "__dict__", None) else None
+        shape = list(plain.shape)
+        if plain.dtype.hasobject:
+            return ["array", shape, self.identify(plain.tolist()), extra]
+        return ["array", plain.dtype.str, shape, content_digest(plain.tobytes()), extra]
+
+    def _code(self, thing: Any) -> Any:
+        """Identify a class or function: by its revision, or by what it consists of."""
+        if isinstance(thing, types.FunctionType):
+            if revision := _revision(thing):
+                return [qualified_name(thing), *revision]
+            own = [] if _installed(thing.__module__) else self._function(thing)
+            return [qualified_name(thing), *own]
+        parts: list[Any] = [qualified_name(thing)]
+        for base in thing.__mro__:
+            if revision := _revision(base):
+                parts += [qualified_name(base), *revision]
+                break  # it speaks for its own bases too
+            parts.append(qualified_name(base))
+            if not _installed(base.__module__):
+                parts += self._body(base)
+        return parts
+
+    def _body(self, cls: type) -> Iterator[Any]:
+        generated = _GENERATED if dataclasses.is_dataclass(cls) else frozenset()
+        for name, value in sorted(vars(cls).items()):
+            function = _as_function(value)
+            if function is not None:
+                if name not in generated or function.__code__.co_filename != "<string>":
+                    yield [name, *self._function(function)]
+            elif not (name.startswith("__") or name == "_abc_impl" or _is_slot(value)):
+                with _located(f"in {cls.__qualname__}.{name}"):
+                    yield [name, self.identify(value)]
+
+    def _function(self, function: types.FunctionType) -> list[Any]:
+        """Identify a function by its code, its defaults, and all that it uses."""
+        variables = dict(function.__globals__)
+        names = function.__code__.co_freevars
+        for name, cell in zip(names, function.__closure__ or (), strict=True):
+            variables.pop(name, None)
+            if cell != types.CellType():  # not filled yet
+                variables[name] = cell.cell_contents
+        with _located(f"used by {function.__qualname__}"):
+            defaults = self.identify([function.__defaults__, function.__kwdefaults__])
+        for module in _imports_in(function.__code__):
+            if not _installed(module):
+                variables.setdefault(module.partition(".")[0], importlib.import_module(module))
+        used = self._used(_names_in(function.__code__), variables, function.__qualname__, set())
+        return [_compiled(function.__code__), defaults, *used]
+
+    def _used(
+        self, names: list[str], variables: Mapping[str, Any], by: str, modules: set[str]
+    ) -> Iterator[Any]:
+        for name in names:
+            value = variables.get(name)
+            if isinstance(value, types.ModuleType):
+                if not _installed(value.__name__) and value.__name__ not in modules:
+                    modules.add(value.__name__)
+                    yield from self._used(names, vars(value), by, modules)
+            elif name in variables and not name.startswith("__"):
+                with _located(f"as {name!r}, used by {by}"):
+                    yield [name, self.identify(value)]
+
+
+class _located:  # noqa: N801  # reads as a verb
+    """Say in a `FingerprintError` where it came up, from the inside out."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if isinstance(error, FingerprintError):
+            error.args = (f"{error.args[0]}; it is {self._where}",)
+
+
+def _telling_method(thing: Any) -> Any:
+    """Return the ``__fingerprint__`` of the class of `thing`; a class has that of its metaclass."""
+    found = (vars(base).get("__fingerprint__") for base in type(thing).__mro__)
+    return next(filter(None, found), None)
 
 
 def _number(value: Any) -> Any:
     number = value.item() if isinstance(value, np.generic) else value
     if isinstance(number, float) and not math.isfinite(number):
         return repr(number)
-    return number
-
-
-def _array(array: np.ndarray[Any, Any], inside: frozenset[int]) -> Any:
-    if array.dtype.hasobject:
-        return ["array", list(array.shape), _identity(array.tolist(), inside)]
-    return ["array", array.dtype.str, list(array.shape), content_digest(array.tobytes())]
-
-
-def _code(thing: Any, inside: frozenset[int]) -> Any:
-    """Identify a class or function: by its revision, or by what it consists of."""
-    if isinstance(thing, types.FunctionType):
-        if _installed(thing):
-            return [_name(thing), *_revision(thing)]
-        return [_name(thing), *(_revision(thing) or _function(thing, inside))]
-    parts: list[Any] = [_name(thing)]
-    for base in thing.__mro__:
-        if revision := _revision(base):
-            parts += [_name(base), *revision]
-            break  # it speaks for its own bases too
-        if _installed(base):
-            parts.append(_name(base))
-            continue
-        for name, value in sorted(vars(base).items()):
-            function = _as_function(value)
-            if function is not None and not _generated(name):
-                parts.append([name, *_function(function, inside)])
-            elif isinstance(value, _CONSTANTS) and not name.startswith("__"):
-                parts.append([name, _identity(value, inside)])
-    return parts
+    return number if isinstance(number, int | float) else repr(number)
 
 
 def _revision(thing: Any) -> list[Any]:
     """Return the revision that `thing` itself declares; what it inherits is not about it."""
     declared = vars(thing).get("revision")
-    return [] if declared is None else ["revision", declared]
+    return ["revision", declared] if isinstance(declared, int | str) else []
 
 
-def _function(function: types.FunctionType, inside: frozenset[int]) -> list[Any]:
-    """Identify a function by its code, its defaults, and the constants and functions it uses."""
-    variables = dict(function.__globals__)
-    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    variables |= {name: cell.cell_contents for name, cell in cells}
-    used = [
-        [name, _identity(variables[name], inside | {id(function)})]
-        for name in _names_in(function.__code__)
-        if isinstance(variables.get(name), (*_CONSTANTS, types.FunctionType))
-    ]
-    defaults = _identity([function.__defaults__, function.__kwdefaults__], inside)
-    return [_compiled(function.__code__), defaults, used]
+def _installed(module: str) -> bool:
+    """Whether a module belongs to Python or to a package, and not to the project at hand."""
+    package = module.partition(".")[0]
+    if package in ("__main__", "__mp_main__"):
+        return False
+    if package == __name__.partition(".")[0] or package in sys.builtin_module_names:
+        return True
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None and module not in sys.modules:
+        spec = importlib.util.find_spec(package)
+        file = spec.origin if spec is not None else None
+    return file is not None and (file.startswith(_STANDARD_LIBRARY) or "-packages" in file)
+
+
+def _is_found_by_name(thing: Any) -> bool:
+    """Whether a callable is compiled, and can be found in its package under its name."""
+    if isinstance(thing, types.BuiltinFunctionType | types.MethodDescriptorType):
+        return True
+    module, name = getattr(thing, "__module__", None), getattr(thing, "__name__", None)
+    if not (isinstance(module, str) and isinstance(name, str) and _installed(module)):
+        return False
+    return getattr(sys.modules.get(module), name, None) is thing
 
 
 def _names_in(code: types.CodeType) -> list[str]:
@@ -192,42 +295,43 @@ def _names_in(code: types.CodeType) -> list[str]:
     return sorted(names)
 
 
-def _compiled(code: types.CodeType) -> str:
-    constants = [
-        _compiled(item) if isinstance(item, types.CodeType) else repr(item)
-        for item in code.co_consts
+@functools.lru_cache(maxsize=1024)
+def _imports_in(code: types.CodeType) -> tuple[str, ...]:
+    """Return the modules that a function imports when it is called."""
+    found = [
+        instruction.argval
+        for instruction in dis.get_instructions(code)
+        if instruction.opname == "IMPORT_NAME"
     ]
+    for item in code.co_consts:
+        if isinstance(item, types.CodeType):
+            found += _imports_in(item)
+    return tuple(found)
+
+
+def _compiled(code: types.CodeType) -> str:
     names = [code.co_names, code.co_varnames, code.co_freevars]
-    return content_digest(code.co_code, repr([names, constants]).encode())
+    return content_digest(code.co_code, repr([names, _constant(code.co_consts)]).encode())
+
+
+def _constant(value: Any) -> Any:
+    """Return a constant of compiled code, independent of hash seeds and addresses."""
+    if isinstance(value, types.CodeType):
+        return _compiled(value)
+    if isinstance(value, tuple):
+        return [_constant(item) for item in value]
+    if isinstance(value, frozenset):
+        return ["set", *sorted(repr(_constant(item)) for item in value)]
+    return [type(value).__name__, repr(value)]
 
 
 def _as_function(value: Any) -> types.FunctionType | None:
     """Return the function behind an attribute of a class, if there is one."""
-    value = getattr(value, "fget", None) or getattr(value, "func", None) or value
+    if isinstance(value, property | functools.cached_property):
+        value = value.fget if isinstance(value, property) else value.func
     value = getattr(value, "__func__", value)
     return value if isinstance(value, types.FunctionType) else None
 
 
-def _generated(name: str) -> bool:
-    """Whether a method is one that dataclasses write, or that cannot change a result."""
-    return name.startswith("__") and name not in ("__call__", "__post_init__")
-
-
-def _installed(thing: type | types.FunctionType) -> bool:
-    """Whether something belongs to Python or to a package, and not to the project at hand."""
-    package = thing.__module__.partition(".")[0]
-    if package in ("featureflow", "zounds") or package in sys.stdlib_module_names:
-        return True
-    file = getattr(sys.modules.get(thing.__module__), "__file__", None)
-    return file is not None and bool({"site-packages", "dist-packages"} & set(Path(file).parts))
-
-
-def _name(thing: Callable[..., Any] | type) -> str:
-    """Return where something is defined; a script keeps its name when it is imported."""
-    module = str(getattr(getattr(thing, "__objclass__", thing), "__module__", None))
-    if module == "__main__":
-        main = sys.modules["__main__"]
-        spec = getattr(main, "__spec__", None)
-        file = getattr(main, "__file__", None)
-        module = spec.name if spec is not None else Path(file).stem if file else "__main__"
-    return f"{module}.{getattr(thing, '__qualname__', None) or getattr(thing, '__name__', thing)}"
+def _is_slot(value: Any) -> bool:
+    return inspect.isdatadescriptor(value) and not hasattr(value, "__dict__")

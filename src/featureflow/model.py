@@ -10,8 +10,10 @@ from typing import Any, Self
 from featureflow.codec import content_digest
 from featureflow.document import Document, Value, Writer
 from featureflow.errors import (
+    CorruptRecord,
     DocumentNotFound,
     Error,
+    FingerprintError,
     GraphError,
     InvalidParameter,
     RootError,
@@ -21,9 +23,16 @@ from featureflow.errors import (
 from featureflow.feature import Feature
 from featureflow.fingerprint import fingerprint
 from featureflow.plan import Graph, Plan, Spec, plan
-from featureflow.run import join, run
+from featureflow.run import join, locked, run
 from featureflow.settings import PersistenceSettings
 from featureflow.stores import Store
+
+_RESERVED = frozenset(
+    {
+        *("process", "exists", "delete", "random", "features", "graph"),
+        *("id_provider", "key_builder", "database"),
+    }
+)
 
 
 class ModelMeta(type):
@@ -38,6 +47,7 @@ class ModelMeta(type):
         for base in reversed(cls.__mro__):
             for attribute, value in vars(base).items():
                 if isinstance(value, Feature):
+                    _check_name(name, attribute, value)
                     features[attribute] = value
                 else:
                     features.pop(attribute, None)
@@ -50,6 +60,13 @@ class ModelMeta(type):
             plan(cls.graph, cls.graph, have=lambda _: False)
         except GraphError as error:
             raise type(error)(f"{name}: {error}") from None
+
+    def __fingerprint__(cls) -> Any:
+        """Refuse to identify a class whose documents may be others at any time."""
+        raise FingerprintError(
+            f"{cls.__name__} is a model, and may learn anew: hand what it has learned to the node "
+            "as a parameter, as zounds.Learned takes it, or give the node a revision"
+        )
 
     def __iter__(cls) -> Iterator[Any]:
         roots = {spec.name for spec in cls.graph.values() if not spec.needs}
@@ -90,6 +107,7 @@ class BaseModel(PersistenceSettings, metaclass=ModelMeta):
 
     def __init__(self, _id: str | None = None) -> None:
         only = type(self).id_provider.only
+        _check_id(_id)
         if _id is None and only is None:
             raise InvalidParameter(
                 f"{type(self).__name__}() needs the id of a document: process() returns one"
@@ -101,13 +119,16 @@ class BaseModel(PersistenceSettings, metaclass=ModelMeta):
         return f"{type(self).__name__}({self._id!r})"
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        if name.startswith("_") or hasattr(type(self), name):
+            return object.__getattribute__(self, name)  # raises what was raised before
         try:
             plan(type(self).graph, [name], have=lambda _: False)
         except UnknownFeature as error:
             raise UnknownFeature(f"{type(self).__name__}: {error}") from None
-        raise AttributeError(name)
+
+    def __fingerprint__(self) -> Any:
+        """Return what tells this document from others, and from what it was before."""
+        return [self._id, self._document.entry()["token"]]
 
     # ------------------------------------------------------------------ documents of a class
 
@@ -138,6 +159,7 @@ class BaseModel(PersistenceSettings, metaclass=ModelMeta):
             Whatever the nodes raise; exceptions of other kinds arrive as `NodeError`.
         """
         cls._check_roots(roots)
+        _check_id(_id)
         given, known = {}, {}
         for root in sorted(roots):
             given[root], known[root] = cls.features[root].identify(roots[root])
@@ -149,7 +171,8 @@ class BaseModel(PersistenceSettings, metaclass=ModelMeta):
         _id = _id or cls.id_provider.new(name, digest)
         token = digest or uuid.uuid4().hex
         document = Document(_store_of(cls), _id)
-        before = document.entry() if document.exists() else None
+        before = _entry_before(document)
+        cls._check_settings()
         entry = {"id": _id, "name": name or _id, "token": token, "roots": known}
         moved = entry != before  # what roots stand for is found elsewhere now: store that
         _Computation(cls, document, token, again=set(roots) if moved else set()).compute(
@@ -176,7 +199,8 @@ class BaseModel(PersistenceSettings, metaclass=ModelMeta):
             If there is none.
         """
         document = Document(_store_of(cls), cls(_id)._id)
-        document.entry()
+        if not document.exists():
+            document.entry()  # says that there is none
         document.delete()
 
     @classmethod
@@ -192,6 +216,18 @@ class BaseModel(PersistenceSettings, metaclass=ModelMeta):
         if not documents:
             raise DocumentNotFound(f"{cls.__name__} has no documents: process some first")
         return random.Random(seed).choice(documents)  # noqa: S311
+
+    @classmethod
+    def _check_settings(cls) -> None:
+        """Refuse to replace the one document of a class that this one is derived from."""
+        for base in cls.__mro__[1:]:
+            if cls.id_provider.only is not None and "id_provider" in vars(base):
+                if isinstance(base, ModelMeta) and "id_provider" not in vars(cls):
+                    raise GraphError(
+                        f"{cls.__name__} has the settings of {base.__name__}, and would replace "
+                        f"what that one has learned: decorate {cls.__name__} with simple_settings"
+                    )
+                return
 
     @classmethod
     def _check_roots(cls, roots: dict[str, Any]) -> None:
@@ -244,7 +280,7 @@ class BaseModel(PersistenceSettings, metaclass=ModelMeta):
     @classmethod
     def _fingerprint(cls, name: str) -> str:
         """Return the identity of the computation of a feature, as it is at this moment."""
-        return _Computation(cls, Document(_store_of(cls), "any"), "any").value_of(name).fingerprint
+        return _Computation(cls, Document(_store_of(cls), "any"), "any").fingerprint_of(name)
 
     def _value(self, name: str) -> Any:
         """Return a feature: remembered, read, or computed; for `Feature.__get__`."""
@@ -252,7 +288,7 @@ class BaseModel(PersistenceSettings, metaclass=ModelMeta):
         value = computation.value_of(name)
         known = self._values.get(name)
         if known is None or known[0] != value:
-            known = self._values[name] = (value, computation.read_or_compute(name))
+            known = self._values[name] = (value, locked(computation.read_or_compute(name)))
         return known[1]
 
 
@@ -267,16 +303,18 @@ class _Computation:
         self._document = document
         self._token = token
         self._fingerprints: dict[str, str] = {}
+        self._there: dict[str, bool] = {}
 
     def value_of(self, name: str) -> Value:
         """Return where a feature is stored, if it is."""
-        return Value(self._token, name, self._fingerprint(name))
+        return self._document.value(self._token, name, self.fingerprint_of(name))
 
-    def _fingerprint(self, name: str) -> str:
+    def fingerprint_of(self, name: str) -> str:
+        """Return the identity of the computation of a feature."""
         known = self._fingerprints.get(name)
         if known is None:
             node = self._model.features[name].identity()
-            needs = [self._fingerprint(need) for need in self._model.graph[name].needs]
+            needs = [self.fingerprint_of(need) for need in self._model.graph[name].needs]
             known = self._fingerprints[name] = fingerprint(node, needs)
         return known
 
@@ -284,7 +322,9 @@ class _Computation:
         feature = self._model.features.get(name)
         if feature is None or not feature.store or name in self._again:
             return False
-        return self._document.has(self.value_of(name))
+        if name not in self._there:  # asked once: others may store it meanwhile
+            self._there[name] = self._document.has(self.value_of(name))
+        return self._there[name]
 
     def read_or_compute(self, name: str) -> Any:
         """Return a feature, from the nearest stored ones; store what is computed on the way."""
@@ -324,7 +364,7 @@ class _Computation:
             feature = self._model.features.get(step.name)
             if feature is not None and feature.store:
                 stored[step.name] = self.value_of(step.name)
-                writer.begin(stored[step.name])
+                writer.begin(stored[step.name], replace=step.name in self._again)
 
         def emit(name: str, chunk: Any) -> None:
             feature = self._model.features.get(name)
@@ -349,10 +389,11 @@ class _Computation:
         """Raise unless what was computed still is what it was announced to be."""
         now = _Computation(self._model, self._document, self._token)
         for name in (step.name for step in todo.steps if step.name in self._model.features):
-            if now._fingerprint(name) != self._fingerprint(name):
+            if now.fingerprint_of(name) != self.fingerprint_of(name):
                 raise UnavailableError(
                     f"{name} of {self._document.id!r} was computed while a model that it needs "
-                    "learned anew: ask for it again"
+                    "learned anew, or by a node that changed while it ran: ask for it again, and "
+                    "let stream() return a new object for each run"
                 )
 
     def _inputs(self, todo: Plan, handed: Callable[[str], Any]) -> dict[str, Any]:
@@ -361,6 +402,33 @@ class _Computation:
             for name in todo.reads
         }
         return read | {root: [handed(root)] for root in todo.roots}
+
+
+def _check_name(model: str, attribute: str, feature: Feature) -> None:
+    """Refuse features that could not be reached, or would stand in the way."""
+    if attribute.startswith("_") or attribute in _RESERVED:
+        raise GraphError(
+            f"{model}.{attribute} cannot be a feature: the name belongs to every model; give it "
+            "another"
+        )
+    if feature.name != attribute:
+        raise GraphError(
+            f"{model}.{attribute} is the feature {feature.name!r} under another name: declare a "
+            "feature of its own, or need that one by its name"
+        )
+
+
+def _entry_before(document: Document) -> dict[str, Any] | None:
+    """Return the entry of a document that is processed again; a damaged one is replaced."""
+    try:
+        return document.entry()
+    except (DocumentNotFound, CorruptRecord):
+        return None
+
+
+def _check_id(_id: Any) -> None:
+    if _id is not None and (not isinstance(_id, str) or not _id):
+        raise InvalidParameter(f"_id is {_id!r}: the id of a document is text, and not empty")
 
 
 def _store_of(model: Any) -> Store:

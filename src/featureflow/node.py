@@ -2,7 +2,8 @@
 
 A node is one of three things, and never imports the graph:
 
-- a callable ``chunk -> chunk``, for what looks at one chunk at a time;
+- a callable ``chunk -> chunk``, for what looks at one row at a time; of an array it returns one
+  with as many rows. Wrap it in `Whole` if it has to see all of them;
 - an object with ``stream()``, for what remembers, or makes several chunks of one;
 - an object with ``fit()``, for what learns from all of its input.
 
@@ -11,9 +12,9 @@ Chunks are whatever nodes hand on: arrays, bytes, any object. A node must not mo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from featureflow.errors import InvalidParameter
 
@@ -22,7 +23,7 @@ class Stage(Protocol):
     """The state of a streaming node during one run."""
 
     def step(self, chunk: Any, /) -> Iterable[Any]:
-        """Take a chunk; return the chunks that are ready, if any. May be a generator."""
+        """Take a chunk; return the chunks that are ready, if any: a list, or be a generator."""
         ...
 
     def flush(self) -> Iterable[Any]:
@@ -59,6 +60,35 @@ class FittingNode(Protocol):
     def fit(self, examples: Any, /) -> Transform:
         """Return a transform learned from `examples`."""
         ...
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Calls a function once, with the whole value of what it needs, and not chunk by chunk.
+
+    Chunks are pieces of any size. What depends on more than a row at a time, such as a mean over
+    time or a division by the loudest moment, has to see the whole; it is then held in memory.
+
+    Parameters
+    ----------
+    function : callable
+
+    Examples
+    --------
+    >>> Whole(max)([3, 1])
+    3
+    """
+
+    function: Callable[..., Any]
+    revision: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise InvalidParameter(f"Whole({self.function!r}): give a function")
+
+    def __call__(self, *values: Any) -> Any:
+        """Return what the function makes of whole values."""
+        return self.function(*values)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from featureflow.errors import Error, NodeError
-from featureflow.node import FittingNode, Stage, StreamingNode
+from featureflow.errors import Error, GraphError, NodeError, UnavailableError
+from featureflow.naming import node_name
+from featureflow.node import FittingNode, Stage, StreamingNode, Whole
 from featureflow.plan import Plan, Spec
 
 Emit = Callable[[str, Any], None]
@@ -53,12 +54,13 @@ def run(plan: Plan, inputs: Mapping[str, Iterable[Any]], emit: Emit) -> None:
                 chunk = next(chunks, _END)
             if chunk is _END:
                 return
+            chunk = locked(chunk)
             emit(spec.name, chunk)
             push(spec.name, chunk)
 
     for name in plan.reads:
         for chunk in inputs[name]:
-            push(name, chunk)
+            push(name, locked(chunk))
     for spec in plan.steps:
         if not spec.needs:
             for thing in inputs[spec.name]:
@@ -71,35 +73,48 @@ def join(chunks: list[Any]) -> Any:
     """Return the chunks of a feature as one value.
 
     A single chunk is the value. Arrays follow each other along the first axis, keeping what a
-    ``joined`` class method of theirs keeps; bytes and text are put together; a value of any
-    other type is the list of its chunks.
+    ``joined`` class method of theirs keeps; bytes and text are put together.
 
     Raises
     ------
-    ValueError
-        If there are no chunks.
+    GraphError
+        If there are no chunks, or several of another type.
     """
     if not chunks:
-        raise ValueError("no chunks: nothing was made")
+        raise GraphError("there is nothing: no chunks were made")
     first = chunks[0]
     if len(chunks) == 1:
         return first
     if all(type(chunk) is type(first) for chunk in chunks) and hasattr(first, "joined"):
         return type(first).joined(chunks)
-    if all(isinstance(chunk, np.ndarray) for chunk in chunks):
+    if all(isinstance(chunk, np.ndarray) and chunk.ndim for chunk in chunks):
         return np.concatenate([np.asarray(chunk) for chunk in chunks])
     if isinstance(first, bytes | str):
         return type(first)().join(chunks)
-    return chunks
+    raise GraphError(
+        f"{len(chunks)} chunks of {type(first).__name__} cannot be put together: wrap the node "
+        "that makes them in featureflow.Whole, to make one of all of its input"
+    )
+
+
+def locked(value: Any) -> Any:
+    """Return an array as a view that cannot be written to, with its units; else `value` itself.
+
+    Several nodes get the same chunk, and every reader the same value: none may change it.
+    """
+    if isinstance(value, np.ndarray):
+        value = value[...]
+        value.flags.writeable = False
+    return value
 
 
 def _stage(spec: Spec) -> Stage:
     """Return what runs a node, whatever kind it is; its steps take (place of the input, chunk)."""
     node = spec.node
     if isinstance(node, FittingNode):
-        return _Whole(node.fit, len(spec.needs))
-    if len(spec.needs) > 1:
-        return _Whole(node, len(spec.needs))
+        return _Together(node.fit, spec.needs)
+    if len(spec.needs) > 1 or isinstance(node, Whole):
+        return _Together(node, spec.needs)
     if isinstance(node, StreamingNode):
         return _Streamed(node.stream())
     return _EachChunk(node)
@@ -112,10 +127,24 @@ class _EachChunk:
         self._node = node
 
     def step(self, given: Any, /) -> Iterable[Any]:
-        return (self._node(given[1]),)
+        _, chunk = given
+        made = self._node(chunk)
+        if isinstance(chunk, np.ndarray) and isinstance(made, np.ndarray | np.generic):
+            _check_rows(chunk, made)
+        return (made,)
 
     def flush(self) -> Iterable[Any]:
         return ()
+
+
+def _check_rows(chunk: np.ndarray[Any, Any], made: Any) -> None:
+    """Refuse what would depend on how its input is cut into chunks."""
+    if made.ndim == 0 or (chunk.ndim and len(made) != len(chunk)):
+        raise GraphError(
+            f"a chunk of shape {chunk.shape} became {made.shape}: a function is given a piece of "
+            "its input at a time, and returns as many rows; wrap it in featureflow.Whole if it has "
+            "to see all of them, or write a node with stream()"
+        )
 
 
 class _Streamed:
@@ -125,18 +154,30 @@ class _Streamed:
         self._stage = stage
 
     def step(self, given: Any, /) -> Iterable[Any]:
-        return self._stage.step(given[1])
+        return _several(self._stage.step(given[1]))
 
     def flush(self) -> Iterable[Any]:
-        return self._stage.flush()
+        return _several(self._stage.flush())
 
 
-class _Whole:
+def _several(chunks: Any) -> Iterable[Any]:
+    """Return the chunks that a stage has returned; None stands for none."""
+    if chunks is None:
+        return ()
+    if isinstance(chunks, np.ndarray | bytes | str | dict):
+        raise GraphError(
+            f"a stage returned a {type(chunks).__name__}: return a list of chunks, or yield them"
+        )
+    return chunks  # type: ignore[no-any-return]
+
+
+class _Together:
     """Calls a node once, with the whole value of each of its inputs."""
 
-    def __init__(self, node: Callable[..., Any], count: int) -> None:
+    def __init__(self, node: Callable[..., Any], needs: tuple[str, ...]) -> None:
         self._node = node
-        self._chunks: list[list[Any]] = [[] for _ in range(max(count, 1))]
+        self._needs = needs or ("its input",)
+        self._chunks: list[list[Any]] = [[] for _ in self._needs]
 
     def step(self, given: Any, /) -> Iterable[Any]:
         place, chunk = given
@@ -144,7 +185,10 @@ class _Whole:
         return ()
 
     def flush(self) -> Iterable[Any]:
-        values = [join(chunks) for chunks in self._chunks]
+        for need, chunks in zip(self._needs, self._chunks, strict=True):
+            if not chunks:
+                raise UnavailableError(f"{need} is empty: there is nothing to compute from")
+        values = [locked(join(chunks)) for chunks in self._chunks]
         self._chunks = []
         return (self._node(*values),)
 
@@ -152,7 +196,7 @@ class _Whole:
 @contextmanager
 def _blaming(spec: Spec) -> Iterator[None]:
     """Say in which node an exception came up; our own say enough by themselves."""
-    node = getattr(spec.node, "__qualname__", None) or type(spec.node).__qualname__
+    node = node_name(spec.node)
     try:
         yield
     except Error as error:

@@ -50,16 +50,25 @@ class StaticIdProvider:
     def __init__(self, only: str) -> None:
         if not only:
             raise InvalidParameter("the id of a StaticIdProvider is empty: name it")
-        self.only: str | None = only
-        self._id = only
+        self.only: str = only
 
     def new(self, name: str | None, digest: str | None) -> str:
         """See `IdProvider.new`."""
-        return self._id
+        return self.only
 
 
 class PersistenceSettings:
-    """What a model needs to know to keep its documents; derive from it and set `database`."""
+    """What a model needs to know to keep its documents; derive from it and set `database`.
+
+    Attributes
+    ----------
+    id_provider : IdProvider
+        Gives documents their ids.
+    database : Store
+        Where they are kept. Its key builder puts the keys together.
+    key_builder : StringDelimitedKeyBuilder
+        The one to hand to `database`.
+    """
 
     id_provider: ClassVar[IdProvider] = UuidProvider()
     key_builder: ClassVar[StringDelimitedKeyBuilder] = StringDelimitedKeyBuilder()

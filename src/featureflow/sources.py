@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
@@ -103,10 +103,15 @@ class Source:
         dict
             Of plain values, ready for JSON.
         """
-        return {"uri": self.uri, "name": self.name, "digest": self.digest}
+        stamp = self.stamp()  # before the digest: what changes meanwhile is noticed later
+        return {"uri": self.uri, "name": self.name, "digest": self.digest, "stamp": stamp}
+
+    def stamp(self) -> list[int] | None:
+        """Return what changes when the content does, where that can be had without reading it."""
+        return None
 
     @staticmethod
-    def from_record(record: dict[str, Any], content: bytes | None = None) -> Source:
+    def from_record(record: dict[str, Any], content: bytes | TemporaryFile | None = None) -> Source:
         """Return the source of a record.
 
         Opening it checks that it still is what it was.
@@ -115,7 +120,7 @@ class Source:
         ----------
         record : dict
             As `record` returned it.
-        content : bytes or None
+        content : bytes, TemporaryFile or None
             The content, where it was kept; then nothing else is opened.
 
         """
@@ -211,10 +216,6 @@ class FileSource(Source):
             raise SourceNotFound(f"{self.path} does not exist (any more)") from None
         return [status.st_size, status.st_mtime_ns]
 
-    def record(self) -> dict[str, Any]:
-        """See `Source.record`."""
-        return {**super().record(), "stamp": self.stamp()}
-
 
 class UrlSource(Source):
     """What an ``http:`` or ``https:`` URL returns; downloaded when it is first opened."""
@@ -227,7 +228,7 @@ class UrlSource(Source):
 
     @cached_property
     def _content(self) -> bytes | TemporaryFile:
-        request = urllib.request.Request(self.uri, headers={"User-Agent": "zounds"})  # noqa: S310
+        request = urllib.request.Request(self.uri, headers={"User-Agent": "featureflow"})  # noqa: S310
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:  # noqa: S310
                 declared = response.headers.get("Content-Length")
@@ -276,6 +277,10 @@ class ZipSource(Source):
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
             raise SourceError(f"{where} is damaged: {error}") from error
 
+    def stamp(self) -> list[int] | None:
+        """Return the stamp of the archive."""
+        return self._archive.source.stamp()
+
     def __reduce__(self) -> Any:
         return _zip_member, (self._archive.source, self.name)
 
@@ -314,11 +319,12 @@ class _Remembered(Source):
         except SourceNotFound as error:
             raise SourceNotFound(
                 f"{error}; {self.name} was processed from there: put it back, or process it "
-                "with its audio kept (keep_audio=True)"
+                "with its content kept"
             ) from error
 
     def _check(self) -> None:
-        if isinstance(self._source, FileSource) and self._source.stamp() == self._record["stamp"]:
+        stamp = self._source.stamp()
+        if stamp is not None and stamp == self._record["stamp"]:
             return
         if self._source.digest != self.digest:
             raise SourceChanged(
@@ -364,7 +370,8 @@ def iter_zip(archive: Any) -> Iterator[Source]:
     ['sounds/a.wav']
     """
     opened = _Archive(Source.of(archive))
-    for info in opened.zipfile.infolist():
+    # of members with the same name the last one counts, as when an archive is unpacked
+    for info in {info.filename: info for info in opened.zipfile.infolist()}.values():
         parts = info.filename.split("/")
         if not (info.is_dir() or "__MACOSX" in parts or parts[-1].startswith("._")):
             yield ZipSource(opened, info)
@@ -393,8 +400,17 @@ class _Archive:
         return self._opened[1]
 
 
+@lru_cache(maxsize=4)
+def _archive_at(path: Path, stamp: tuple[int, ...]) -> _Archive:
+    """Return the archive in a file; reading the directory of a large one takes a while."""
+    return _Archive(FileSource(path))
+
+
 def _zip_member(archive: Source, name: str) -> Source:
-    opened = _Archive(archive)
+    if isinstance(archive, FileSource):
+        opened = _archive_at(archive.path, tuple(archive.stamp()))
+    else:
+        opened = _Archive(archive)
     try:
         return ZipSource(opened, opened.zipfile.getinfo(name))
     except KeyError:
@@ -402,8 +418,8 @@ def _zip_member(archive: Source, name: str) -> Source:
 
 
 def _scheme(text: str) -> str:
-    scheme, colon, _ = text.partition(":")
-    return scheme if colon and scheme in ("http", "https", "file", "zip", "data") else ""
+    scheme = text.partition(":")[0]
+    return scheme if scheme in ("http", "https", "file", "zip", "data") and scheme != text else ""
 
 
 def _located(uri: str, name: str | None) -> Source:
@@ -412,17 +428,13 @@ def _located(uri: str, name: str | None) -> Source:
     if scheme in ("http", "https"):
         return UrlSource(uri)
     if scheme == "file":
-        return FileSource(Path(os.fsdecode(_unquoted_path(uri))))
+        return FileSource(Path(os.fsdecode(unquote_to_bytes(uri.removeprefix("file://")))))
     if scheme == "zip" and "!/" in uri:
         archive, _, member = uri.removeprefix("zip:").rpartition("!/")
         return _zip_member(_located(archive, None), unquote(member))
     raise SourceNotFound(
         f"{name or uri} was handed over as bytes or a stream and cannot be opened again"
     )
-
-
-def _unquoted_path(uri: str) -> bytes:
-    return unquote_to_bytes(uri.removeprefix("file://"))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ class TemporaryFile:
     """A file that is deleted when nobody refers to it any more."""
 
     def __init__(self) -> None:
-        handle, path = tempfile.mkstemp(prefix="zounds-")
+        handle, path = tempfile.mkstemp(prefix="featureflow-")
         os.close(handle)
         self.path = Path(path)
         weakref.finalize(self, self.path.unlink, missing_ok=True)

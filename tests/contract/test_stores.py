@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 import struct
 import subprocess
 import sys
@@ -66,6 +67,12 @@ class StoreContract:
             if len(seen) % 500 == 0:
                 store.write({f"other/{len(seen)}": bytes(5000)})
         assert seen == [f"k/{i:05d}" for i in range(2500)]
+
+    @pytest.mark.parametrize("key", ["", "grün"])
+    def test_keys_are_ascii_and_not_empty(self, store, key):
+        with pytest.raises(ff.InvalidParameter, match="cannot be a key"):
+            store.write({key: b"1"})
+        assert list(store.keys()) == []
 
     def test_closing_loses_nothing(self, store):
         store.write({"a": b"1"})
@@ -255,3 +262,83 @@ class TestKeyBuilder:
     def test_an_empty_part_is_refused(self):
         with pytest.raises(ff.InvalidParameter, match="empty"):
             ff.StringDelimitedKeyBuilder().build("a", "")
+
+
+class TestDamagedLmdb:
+    """What happens to files happens to databases."""
+
+    @pytest.fixture
+    def store(self, tmp_path):
+        store = ff.LmdbDatabase(tmp_path / "db")
+        store.write({f"k{i}": bytes([i]) * 5000 for i in range(50)})
+        return store
+
+    def test_a_folder_that_is_deleted_meanwhile_is_a_new_store(self, store):
+        shutil.rmtree(store.path)
+        assert list(store.keys()) == []
+        store.write({"new": b"1"})
+        assert (store.path / "data.mdb").exists()
+        store.close()
+        assert list(store.keys()) == ["new"]
+
+    @pytest.mark.parametrize("keep", [0.1, 0.5, 0.9])
+    def test_a_file_that_is_cut_short_is_refused_and_does_not_end_the_process(self, store, keep):
+        store.close()
+        file = store.path / "data.mdb"
+        os.truncate(file, int(file.stat().st_size * keep))
+        code = (
+            "import sys, featureflow as ff\n"
+            "try: ff.LmdbDatabase(sys.argv[1]).read('k49')\n"
+            "except ff.StoreError as error: print(error)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(store.path)], capture_output=True, text=True
+        )
+        assert done.returncode == 0
+        assert "cut short" in done.stdout or "cannot be opened" in done.stdout
+
+    def test_flipped_bytes_raise_our_errors_or_are_not_on_the_way(self, store):
+        store.close()
+        code = (
+            "import random, sys, featureflow as ff\n"
+            "file = sys.argv[1] + '/data.mdb'\n"
+            "whole = bytearray(open(file, 'rb').read())\n"
+            "rng = random.Random(int(sys.argv[2]))\n"
+            "for _ in range(20): whole[rng.randrange(16, 200)] = rng.randrange(256)\n"
+            "open(file, 'wb').write(whole)\n"
+            "try: ff.LmdbDatabase(sys.argv[1]).read('k1')\n"
+            "except (ff.StoreError, KeyError): pass\n"
+        )
+        for seed in range(5):
+            done = subprocess.run(
+                [sys.executable, "-c", code, str(store.path), str(seed)],
+                capture_output=True,
+                text=True,
+            )
+            assert "Traceback" not in done.stderr, done.stderr
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+    def test_children_of_a_process_with_busy_threads_can_read(self, store):
+        stop = threading.Event()
+
+        def read():
+            while not stop.is_set():
+                store.read("k1")
+
+        threads = [threading.Thread(target=read) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        statuses = []
+        for _ in range(20):
+            child = os.fork()
+            if child == 0:
+                try:
+                    right = store.read("k2") == bytes([2]) * 5000
+                    os._exit(0 if right else 1)
+                except BaseException:
+                    os._exit(2)
+            statuses.append(os.waitpid(child, 0)[1])
+        stop.set()
+        for thread in threads:
+            thread.join()
+        assert statuses == [0] * 20

@@ -1,5 +1,8 @@
 import dataclasses
 import functools
+import importlib
+import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -91,6 +94,56 @@ def test_a_new_revision_is_another_computation_and_the_code_is_not_asked():
             "class B:\n  revision = 1\nclass node(B):\n  def __call__(self, x): return x",
             "class B:\n  revision = 2\nclass node(B):\n  def __call__(self, x): return x",
         ),
+        (
+            "class S:\n  def step(self, c): return [c]\nclass node:\n  def stream(self): return S()",  # noqa: E501
+            "class S:\n  def step(self, c): return []\nclass node:\n  def stream(self): return S()",
+        ),
+        ("K = [1]\ndef node(x): return x * K[0]", "K = [2]\ndef node(x): return x * K[0]"),
+        ("K = {'a': 1}\ndef node(x): return K[x]", "K = {'a': 2}\ndef node(x): return K[x]"),
+        (
+            "class C:\n  gain = 1\nc = C()\ndef node(x): return x * c.gain",
+            "class C:\n  gain = 2\nc = C()\ndef node(x): return x * c.gain",
+        ),
+        (
+            "class C:\n  def __init__(self, g): self.g = g\nc = C(1)\ndef node(x): return x * c.g",
+            "class C:\n  def __init__(self, g): self.g = g\nc = C(2)\ndef node(x): return x * c.g",
+        ),
+        (
+            "import functools\n@functools.lru_cache\ndef h(x): return x\ndef node(x): return h(x)",
+            "import functools\n@functools.lru_cache\ndef h(x): return -x\ndef node(x): return h(x)",
+        ),
+        (
+            "import functools\n@functools.lru_cache\ndef node(x): return x",
+            "import functools\n@functools.lru_cache\ndef node(x): return -x",
+        ),
+        (
+            "import numpy\nnode = numpy.vectorize(lambda x: x)",
+            "import numpy\nnode = numpy.vectorize(lambda x: -x)",
+        ),
+        (
+            "class T:\n  def __getitem__(self, i): return i\ndef node(x): return T()[x]",
+            "class T:\n  def __getitem__(self, i): return -i\ndef node(x): return T()[x]",
+        ),
+        (
+            "class node:\n  K = [1]\n  def __call__(self, x): return x * self.K[0]",
+            "class node:\n  K = [2]\n  def __call__(self, x): return x * self.K[0]",
+        ),
+        (
+            "class node:\n  @property\n  def k(self): return 1\n  def __call__(self, x): return self.k",  # noqa: E501
+            "class node:\n  @property\n  def k(self): return 2\n  def __call__(self, x): return self.k",  # noqa: E501
+        ),
+        (
+            "import enum\nclass E(enum.Enum):\n  A = 1\ndef node(x, e=E.A): return x * e.value",
+            "import enum\nclass E(enum.Enum):\n  A = 2\ndef node(x, e=E.A): return x * e.value",
+        ),
+        (
+            "import numpy\nM = numpy.ma.array([1, 2], mask=[0, 1])\ndef node(x): return x * M",
+            "import numpy\nM = numpy.ma.array([1, 2], mask=[0, 0])\ndef node(x): return x * M",
+        ),
+        (
+            "import types\nc = types.SimpleNamespace(g=1)\ndef node(x): return x * c.g",
+            "import types\nc = types.SimpleNamespace(g=2)\ndef node(x): return x * c.g",
+        ),
     ],
 )
 def test_editing_a_node_without_a_revision_is_another_computation(before, after):
@@ -134,7 +187,7 @@ def test_what_cannot_be_told_apart_is_refused_with_a_remedy():
         def __init__(self):
             self.state = object()
 
-    with pytest.raises(ff.FingerprintError, match="frozen dataclass.*__fingerprint__"):
+    with pytest.raises(ff.FingerprintError, match="revision.*__fingerprint__.*in 'state' of"):
         identity(Opaque())
 
 
@@ -167,9 +220,132 @@ def test_what_holds_something_that_may_change_may_change():
         assert feature.identity() != before
 
 
-def test_what_belongs_to_a_package_is_known_by_its_name_wherever_it_is_installed():
-    assert identity(ff.Source.of) == ["featureflow.sources.Source.of"]
+def test_what_belongs_to_python_or_a_package_is_known_by_its_name():
+    assert identity(np.linalg.norm) == ["numpy.linalg.norm"]
+    assert identity(textwrap.dedent) == ["textwrap.dedent"]
+    assert identity(Fraction)[0] == "fractions.Fraction"
     assert "code" not in str(identity(Fraction))
+
+
+def test_a_helper_in_another_module_of_the_project_counts(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def made(helper, uses):
+        (tmp_path / "my_helpers.py").write_text(helper)
+        sys.modules.pop("my_helpers", None)
+        importlib.invalidate_caches()
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+        return compiled(uses)
+
+    for uses in (
+        "import my_helpers\ndef node(x): return my_helpers.f(x)",
+        "import my_helpers as h\ndef node(x): return h.f(x)",
+        "from my_helpers import f\ndef node(x): return f(x)",
+        "def node(x):\n  import my_helpers\n  return my_helpers.f(x)",
+    ):
+        one = fingerprint(identity(made("def f(x): return x", uses)))
+        assert one == fingerprint(identity(made("def f(x): return x", uses)))
+        assert one != fingerprint(identity(made("def f(x): return -x", uses)))
+    sys.modules.pop("my_helpers", None)
+
+
+def test_what_a_function_uses_and_nobody_can_tell_is_refused_by_name():
+    node = compiled("state = object()\ndef node(x): return (x, state)")
+    with pytest.raises(ff.FingerprintError, match=r"as 'state', used by node"):
+        identity(node)
+    node.revision = 1
+    assert identity(node)
+
+
+def test_a_feature_says_which_node_cannot_be_identified():
+    class Model(ff.BaseModel):
+        text = ff.TextFeature(compiled("s = object()\ndef node(x): return s"), store=True)
+        database = ff.InMemoryDatabase()
+
+    with pytest.raises(ff.FingerprintError, match=r"text \(node\): .*revision"):
+        Model.process(text="a")
+
+
+def test_a_global_that_changes_later_changes_the_identity():
+    node = compiled("K = [1]\ndef node(x): return x * K[0]")
+    feature = ff.Feature(node)
+    before = feature.identity()
+    node.__globals__["K"][0] = 2
+    assert feature.identity() != before
+
+
+def test_a_diamond_of_many_calls_is_walked_in_no_time():
+    source = "def f0(x): return x\n" + "".join(
+        f"def f{i}(x): return f{i - 1}(x) + f{i - 1}(x)\n" for i in range(1, 60)
+    )
+    assert identity(compiled(source, "f59"))
+
+
+def test_a_closure_that_is_not_filled_yet():
+    source = """
+    def make():
+        def node(x): return later(x)
+        found = identity(node)
+        def later(x): return x
+        return found
+    """
+    namespace = {"identity": identity, "__name__": "somewhere"}
+    exec(textwrap.dedent(source), namespace)
+    assert namespace["make"]()
+
+
+def test_a_model_class_used_by_a_function_is_refused_because_it_may_learn_anew():
+    class Learner(ff.BaseModel):
+        pass
+
+    with pytest.raises(ff.FingerprintError, match="Learner.*Learned"):
+        identity(lambda x: Learner().pipeline.transform(x))
+
+
+def test_a_document_as_a_parameter_is_told_by_its_content():
+    class Text(ff.BaseModel):
+        text = ff.TextFeature(str.upper, store=True)
+        database = ff.InMemoryDatabase()
+
+    _id = Text.process(text="a")
+    one = identity(functools.partial(max, Text(_id)))
+    assert one == identity(functools.partial(max, Text(_id)))
+    Text.process(_id=_id, text="b")
+    assert one != identity(functools.partial(max, Text(_id)))
+
+
+@pytest.mark.parametrize("seed", ["1", "2", "3"])
+def test_the_hash_seed_of_a_process_does_not_matter(seed):
+    program = (
+        "from featureflow.fingerprint import fingerprint, identity\n"
+        "def node(w): return w in {'red', 'green', 'blue'}\n"
+        "print(fingerprint(identity([node, {'x', 'y', 'z'}])))\n"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": s},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for s in ("0", seed)
+    ]
+    assert runs[0] == runs[1]
+
+
+def test_worker_processes_that_are_spawned_agree(tmp_path):
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "import multiprocessing\n"
+        "from featureflow.fingerprint import fingerprint, identity\n"
+        "def node(x): return x + 1\n"
+        "def tell(_): return fingerprint(identity(node))\n"
+        "if __name__ == '__main__':\n"
+        "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
+        "        assert pool.map(tell, [0]) == [tell(0)]\n"
+    )
+    subprocess.run([sys.executable, "mine.py"], cwd=tmp_path, check=True)
 
 
 def test_a_script_and_its_import_and_another_process_agree(tmp_path):

@@ -151,7 +151,8 @@ def test_join():
     assert join([1]) == 1
     assert join([b"a", b"b"]) == b"ab"
     assert join(["a", "b"]) == "ab"
-    assert join([{"a": 1}, {"b": 2}]) == [{"a": 1}, {"b": 2}]
     np.testing.assert_array_equal(join([np.arange(2), np.arange(3)]), [0, 1, 0, 1, 2])
-    with pytest.raises(ValueError, match="no chunks"):
+    with pytest.raises(ff.GraphError, match="no chunks"):
         join([])
+    with pytest.raises(ff.GraphError, match="2 chunks of dict.*Whole"):
+        join([{"a": 1}, {"b": 2}])

@@ -87,7 +87,7 @@ def test_a_file_found_again_is_checked(tmp_path):
     with pytest.raises(ff.SourceChanged, match=r"a\.wav is not what it was"):
         ff.Source.from_record(record).open()
     path.unlink()
-    with pytest.raises(ff.SourceNotFound, match=r"a\.wav does not exist.*keep_audio=True"):
+    with pytest.raises(ff.SourceNotFound, match=r"a\.wav does not exist.*content kept"):
         ff.Source.from_record(record).open()
 
 
@@ -161,7 +161,7 @@ def test_a_member_that_has_left_its_archive(archive):
 def test_an_archive_that_has_gone_is_named_with_the_remedy(archive):
     record = next(ff.iter_zip(archive)).record()
     archive.unlink()
-    with pytest.raises(ff.SourceNotFound, match=r"sounds\.zip does not exist.*keep_audio"):
+    with pytest.raises(ff.SourceNotFound, match=r"sounds\.zip does not exist.*content kept"):
         ff.Source.from_record(record).open()
 
 

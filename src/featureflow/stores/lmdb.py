@@ -17,6 +17,7 @@ from featureflow.stores.store import (
     FORMAT,
     FORMAT_KEY,
     StringDelimitedKeyBuilder,
+    as_bytes,
     check_format,
 )
 
@@ -76,7 +77,7 @@ class LmdbDatabase:
 
         def put(transaction: lmdb.Transaction) -> None:
             for key, value in records.items():
-                transaction.put(_bytes(key), value)
+                transaction.put(as_bytes(key), value)
 
         self._environment.write(put)
 
@@ -134,18 +135,19 @@ class _Environment:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._forget()
+        self.forget()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Be as new: nothing is open, and nobody waits."""
         self._opened: lmdb.Environment | None = None
-        self._process = os.getpid()
+        self._file: tuple[int, int] | None = None
         self._changed = threading.Condition()
         self._readers = 0
-        self._resizing = False
+        self._closed_to_readers = False
         self._writing = threading.Lock()
 
     def _open(self) -> lmdb.Environment:
-        """Return the open environment; the caller holds `_changed`, or is alone."""
+        """Return the open environment; the caller holds `_changed`."""
         if self._opened is None:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
@@ -156,15 +158,36 @@ class _Environment:
                     "can be written to, or one that holds a store"
                 ) from error
             try:
-                opened.reader_check()  # slots of processes that died
-                self._check_format(opened)
+                self._check(opened)
             except BaseException:
                 opened.close()
                 raise
-            self._opened = opened
+            self._opened, self._file = opened, self._found()
         return self._opened
 
-    def _check_format(self, opened: lmdb.Environment) -> None:
+    def _let_go_of_the_deleted(self) -> None:
+        """Close what was deleted, or replaced, since it was opened; unless somebody reads it."""
+        if self._opened is not None and self._readers == 0 and self._file != self._found():
+            self._close()
+
+    def _found(self) -> tuple[int, int] | None:
+        """Return what tells the file of the database from another one at the same place."""
+        try:
+            status = (self.path / "data.mdb").stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _check(self, opened: lmdb.Environment) -> None:
+        """Raise unless the file is whole, and in a format that can be read."""
+        opened.reader_check()  # slots of processes that died
+        pages = opened.info()["last_pgno"] + 1
+        if (self.path / "data.mdb").stat().st_size < pages * opened.stat()["psize"]:
+            # reading beyond its end would end the process
+            raise StoreError(
+                f"the store at {self.path} is cut short: bring back a copy, or delete the folder "
+                "and process the documents again"
+            )
         key = FORMAT_KEY.encode()
         with opened.begin() as transaction:
             found = transaction.get(key)
@@ -177,9 +200,11 @@ class _Environment:
 
     @contextmanager
     def reading(self) -> Iterator[lmdb.Transaction]:
-        self._after_fork()
+        """Give a transaction to read in."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._resizing)  # or readers would never be gone
+            self._changed.wait_for(lambda: not self._closed_to_readers)
+            if not self._writing.locked():
+                self._let_go_of_the_deleted()
             try:
                 transaction = self._open().begin(buffers=True)
             except lmdb.MapResizedError:  # another process has let it grow
@@ -189,6 +214,8 @@ class _Environment:
         try:
             with transaction:
                 yield transaction
+        except lmdb.Error as error:
+            raise StoreError(f"the store at {self.path} cannot be read: {error}") from error
         finally:
             with self._changed:
                 self._readers -= 1
@@ -196,8 +223,9 @@ class _Environment:
 
     def write(self, change: Callable[[lmdb.Transaction], T]) -> T:
         """Return what `change` returns, after what it did is on disk."""
-        self._after_fork()
         with self._writing:
+            with self._changed:
+                self._let_go_of_the_deleted()
             while True:
                 with self._changed:
                     opened = self._open()
@@ -212,32 +240,54 @@ class _Environment:
                         self._resize(0)
                 except lmdb.Error as error:
                     raise StoreError(
-                        f"the store at {self.path} cannot be written: {error}"
+                        f"the store at {self.path} cannot be written: {error}; is the disk full?"
                     ) from error
 
     def _resize(self, size: int) -> None:
-        """Give the map another size, 0 for the one it has on disk; needs every reader gone."""
-        self._resizing = True
+        """Give the map another size, 0 for the one it has on disk; the caller holds `_changed`."""
+        self._until_quiet()
         try:
-            self._changed.wait_for(lambda: self._readers == 0)
             self._open().set_mapsize(size)
         finally:
-            self._resizing = False
-            self._changed.notify_all()
+            self._go_on()
 
-    def _after_fork(self) -> None:
-        if self._process != os.getpid():
-            if self._opened is not None:
-                self._opened.close()  # LMDB leaves the parent's lock and readers alone
-            self._forget()
+    def _until_quiet(self) -> None:
+        """Wait until nobody reads, and let nobody begin."""
+        self._closed_to_readers = True
+        self._changed.wait_for(lambda: self._readers == 0)
+
+    def _go_on(self) -> None:
+        self._closed_to_readers = False
+        self._changed.notify_all()
 
     def close(self) -> None:
-        self._after_fork()
+        """Close the environment, after everyone is done with it."""
         with self._writing, self._changed:
-            self._changed.wait_for(lambda: self._readers == 0)
-            if self._opened is not None:
-                self._opened.close()
-                self._opened = None
+            self._until_quiet()
+            self._close()
+            self._go_on()
+
+    def _close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    def pause(self) -> None:
+        """Wait until nobody is at work, and let nobody begin."""
+        self._writing.acquire()
+        self._changed.acquire()
+        self._until_quiet()
+
+    def resume(self) -> None:
+        """Undo `pause`."""
+        self._go_on()
+        self._changed.release()
+        self._writing.release()
+
+    def after_fork(self) -> None:
+        """Close what the parent has opened, whose lock and readers LMDB leaves alone."""
+        self._close()
+        self.forget()
 
 
 _environments: WeakValueDictionary[Path, _Environment] = WeakValueDictionary()
@@ -251,3 +301,36 @@ def _environment_at(path: Path) -> _Environment:
         if environment is None:
             environment = _environments[real] = _Environment(real)
         return environment
+
+
+_paused: list[_Environment] = []
+
+
+def _before_fork() -> None:
+    # a child gets locks as they are at that moment, and nobody in it would release them
+    _guard.acquire()
+    _paused.extend(_environments.values())
+    for environment in _paused:
+        environment.pause()
+
+
+def _after_fork_in_parent() -> None:
+    for environment in _paused:
+        environment.resume()
+    _paused.clear()
+    _guard.release()
+
+
+def _after_fork_in_child() -> None:
+    for environment in _paused:
+        environment.after_fork()
+    _paused.clear()
+    _guard.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from featureflow.stores.store import StringDelimitedKeyBuilder
+from featureflow.stores.store import StringDelimitedKeyBuilder, as_bytes
 
 
 class InMemoryDatabase:
@@ -26,6 +26,8 @@ class InMemoryDatabase:
 
     def write(self, records: Mapping[str, bytes]) -> None:
         """See `Store.write`."""
+        for key in records:
+            as_bytes(key)
         self._records.update(records)
 
     def delete(self, *prefixes: str) -> int:

@@ -82,6 +82,15 @@ class Store(Protocol):
         ...
 
 
+def as_bytes(key: str) -> bytes:
+    """Return a key as bytes; raise `InvalidParameter` if it is empty or not ASCII."""
+    if not key or not key.isascii():
+        raise InvalidParameter(
+            f"{key!r} cannot be a key: keys are ASCII and not empty, as a key builder makes them"
+        )
+    return key.encode("ascii")
+
+
 def check_format(found: bytes, where: str) -> None:
     """Raise `FormatError` unless the store at `where` is in a format this version reads."""
     name, _, version = found.partition(b" ")
