@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check bench clean
 
 demo: $(VENV)/installed ## synthesise sounds, index them, and search
 	$(BIN)/python examples/demo.py demo
@@ -17,8 +17,8 @@ check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/installed-dev ## measure, and write bench/RESULTS.md
-	$(BIN)/python bench/run.py
+bench: $(VENV)/installed-dev ## measure, and write bench/RESULTS.md; DATA=folder of real sounds
+	$(BIN)/python bench/run.py $(if $(DATA),--data $(DATA))
 
 clean:
 	rm -rf $(VENV) demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

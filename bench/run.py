@@ -2,7 +2,7 @@
 
     python bench/run.py [--data FOLDER]
 
-FOLDER holds real sounds (default: ``../shared/data``); what needs them is left out without it.
+FOLDER holds real sounds; what needs them is left out without it.
 Each part is a module beside this one whose ``measure(data)`` yields Markdown lines.
 """
 
@@ -40,7 +40,7 @@ def machine() -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
+    parser.add_argument("--data", type=Path, help="a folder of real sounds")
     data = parser.parse_args().data
     revision = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True
@@ -55,7 +55,7 @@ def main() -> None:
     for part in PARTS:
         print(f"measuring: {part.__doc__.splitlines()[0]}", file=sys.stderr)
         lines += ["", f"## {part.__doc__.splitlines()[0].rstrip('.')}", ""]
-        lines += part.measure(data if data.is_dir() else None)
+        lines += part.measure(data)
     text = "\n".join(lines) + "\n"
     (HERE / "RESULTS.md").write_text(text)
     print(text)

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import zounds
-from zounds.dsp.demo import demo_corpus
+from zounds.demo.corpus import demo_corpus
 
 QUERIES = ("plucked", "bowed", "reed", "bell", "voice", "snare", "closed_hat")
 

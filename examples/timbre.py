@@ -140,7 +140,11 @@ def download(url: str) -> str:
         return target
     print(f"Downloading {url} -> {target}")
     part = Path(target + ".part")
-    with urllib.request.urlopen(url) as response, part.open("wb") as file:
+    try:
+        response = urllib.request.urlopen(url)
+    except OSError as error:
+        raise ff.SourceError(f"{url} cannot be downloaded: {error}") from error
+    with response, part.open("wb") as file:
         size = int(response.headers.get("Content-Length") or 0)
         while piece := response.read(1 << 20):
             file.write(piece)
@@ -171,7 +175,11 @@ def process(sounds: Iterable[ff.Source]) -> tuple[int, list[str]]:
                 WithTimbre.process(meta=sound)
             except ff.Error as error:
                 problems.append(f"not read: {error}")
-    problems += [f"in part: {warning.message}" for warning in partial]
+    problems += [
+        f"in part: {warning.message}"
+        for warning in partial
+        if issubclass(warning.category, zounds.PartialAudio)
+    ]
     return len(sounds), problems
 
 

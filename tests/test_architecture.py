@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 # From the bottom up. A module imports from lower layers only; those of one layer that are listed
 # apart do not import each other.
 LAYERS = [
-    [["featureflow.errors"]],
+    [["featureflow.errors"], ["featureflow.naming"]],
     [["featureflow.codec"], ["featureflow.stores"], ["featureflow.spool"], ["featureflow.node"]],
     [["featureflow.sources"]],
     [["featureflow.fingerprint"], ["featureflow.plan"], ["featureflow.settings"]],
@@ -25,8 +26,9 @@ LAYERS = [
     [["zounds.errors"]],
     [["zounds.units"], ["zounds.display"]],
     [["zounds.arrays"]],
+    [["zounds.feature_types"]],
     [["zounds.audio"], ["zounds.dsp"], ["zounds.learn"], ["zounds.index"]],
-    [["zounds.pipelines"]],
+    [["zounds.pipelines"], ["zounds.demo"]],
     [["zounds"]],
 ]
 
@@ -61,7 +63,7 @@ def imports_of(path):
             assert node.level == 0, f"{path}: imports are absolute"
             # `from zounds import display` imports a module, not the package's face
             names = [
-                inner if (inner := f"{node.module}.{alias.name}") in MODULES else node.module
+                inner if (inner := f"{node.module}.{alias.name}") in FILE_OF else node.module
                 for alias in node.names
             ]
         else:
@@ -69,7 +71,7 @@ def imports_of(path):
         yield from (name for name in names if name.split(".")[0] in ("featureflow", "zounds"))
 
 
-MODULES = {module_of(path) for path in FILES}
+FILE_OF = {module_of(path): path for path in FILES}
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)
@@ -78,6 +80,26 @@ def test_imports_point_down(path):
     for imported in imports_of(path):
         theirs = group_of(imported)
         assert theirs[0] < mine[0] or theirs == mine, f"{module_of(path)} imports {imported}"
+
+
+def every_import_of(module):
+    """The modules that a module imports, and those that they import, and so on."""
+    found, waiting = set(), [module]
+    while waiting:
+        path = FILE_OF[waiting.pop()]
+        fresh = set(imports_of(path)) - found
+        found |= fresh
+        waiting.extend(fresh)
+    return found
+
+
+@pytest.mark.parametrize(
+    "module",
+    [name for name in FILE_OF if re.match(r"zounds\.(units|arrays|dsp|audio)\b", name)],
+)
+def test_signal_processing_never_imports_the_graph(module):
+    graph = {f"featureflow.{name}" for name in ("feature", "document", "model", "plan", "run")}
+    assert every_import_of(module) & {"featureflow", "zounds", *graph} == set()
 
 
 def test_featureflow_knows_nothing_of_zounds():

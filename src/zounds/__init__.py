@@ -7,13 +7,7 @@ learning and the index.
 
 from featureflow.errors import Error
 from featureflow.settings import simple_settings
-from zounds.arrays import (
-    ArrayWithUnits,
-    AudioSamples,
-    AudioSamplesFeature,
-    ConstantRateTimeSeries,
-    ConstantRateTimeSeriesFeature,
-)
+from zounds.arrays import ArrayWithUnits, AudioSamples, ConstantRateTimeSeries
 from zounds.audio.decode import Decode, decode
 from zounds.audio.encode import OggVorbis, encode, save
 from zounds.audio.resample import Mono, Resample
@@ -38,6 +32,7 @@ from zounds.errors import (
     SearchError,
     UnitsError,
 )
+from zounds.feature_types import AudioSamplesFeature, ConstantRateTimeSeriesFeature
 from zounds.index.hamming import HammingIndex, hamming_index
 from zounds.index.results import Hit, SearchResults
 from zounds.learn.kmeans import KMeans

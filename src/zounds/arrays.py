@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from featureflow.codec import storable
-from featureflow.feature import Feature
 from zounds import display
 from zounds.errors import UnitsError
 from zounds.units import (
@@ -73,7 +72,7 @@ class ArrayWithUnits(np.ndarray[Any, Any]):
 
     @property
     def units(self) -> Units:
-        """Tuple of Unit or None : What each axis means."""
+        """tuple of (Unit or None) : What each axis means."""
         return self._units if self._units is not None else (None,) * self.ndim
 
     def __array_ufunc__(
@@ -262,7 +261,7 @@ def _part(name: str) -> property:
 
 _REDUCTIONS = ("all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "std", "sum", "var")
 
-# The last reorder or reshape axes in ways whose units nobody could tell.
+# The plain methods move or merge axes: which unit belongs to which axis is not known afterwards.
 _METHODS = {
     _reduction: _REDUCTIONS,
     _part: ("imag", "real"),
@@ -436,15 +435,3 @@ def with_units(array: Array, units: Iterable[Unit | None], audio: bool = False) 
     if audio and rate.is_audio and channels and array.dtype.kind in _SOUND:
         return AudioSamples(array, rate)
     return cast(Array, ConstantRateTimeSeries(array, rate, others))
-
-
-class ConstantRateTimeSeriesFeature(Feature):
-    """A feature whose value is a `ConstantRateTimeSeries`."""
-
-    kind = ConstantRateTimeSeries
-
-
-class AudioSamplesFeature(Feature):
-    """A feature whose value is `AudioSamples`."""
-
-    kind = AudioSamples

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import featureflow as ff
-from zounds.arrays import AudioSamplesFeature, ConstantRateTimeSeriesFeature
 from zounds.audio.decode import Decode
 from zounds.audio.encode import OggVorbis
 from zounds.audio.resample import Mono, Resample
 from zounds.dsp.frames import SlidingWindow
 from zounds.dsp.spectrum import FFT
 from zounds.dsp.windows import Hann
+from zounds.feature_types import AudioSamplesFeature, ConstantRateTimeSeriesFeature
 from zounds.units import SR22050, HalfLapped, SampleRate
 
 

@@ -7,11 +7,11 @@ A time is a `fractions.Fraction` of a second, so that it is exact: a million hop
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import partial, total_ordering
-from typing import Any, Protocol, Self
+from functools import total_ordering
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
@@ -114,6 +114,7 @@ class SampleRate:
 
     frequency: Fraction
     duration: Fraction
+    revision: ClassVar[int] = 1
 
     def __init__(self, frequency: Number, duration: Number) -> None:
         for name, value in (("frequency", frequency), ("duration", duration)):
@@ -194,16 +195,27 @@ def AudioSampleRate(hertz: Number) -> SampleRate:
     return SampleRate(1 / rate, 1 / rate)
 
 
-SR8000 = partial(AudioSampleRate, 8000)
-SR11025 = partial(AudioSampleRate, 11025)
-SR16000 = partial(AudioSampleRate, 16000)
-SR22050 = partial(AudioSampleRate, 22050)
-SR32000 = partial(AudioSampleRate, 32000)
-SR44100 = partial(AudioSampleRate, 44100)
-SR48000 = partial(AudioSampleRate, 48000)
-SR88200 = partial(AudioSampleRate, 88200)
-SR96000 = partial(AudioSampleRate, 96000)
-SR192000 = partial(AudioSampleRate, 192000)
+def _rate_of(hertz: int) -> Callable[[], SampleRate]:
+    """Return a function that returns one rate; it goes by the name ``SR<hertz>``."""
+
+    def rate() -> SampleRate:
+        return AudioSampleRate(hertz)
+
+    rate.__name__ = rate.__qualname__ = f"SR{hertz}"
+    rate.__doc__ = f"Return the rate of audio of {hertz:,} samples per second."
+    return rate
+
+
+SR8000 = _rate_of(8000)
+SR11025 = _rate_of(11025)
+SR16000 = _rate_of(16000)
+SR22050 = _rate_of(22050)
+SR32000 = _rate_of(32000)
+SR44100 = _rate_of(44100)
+SR48000 = _rate_of(48000)
+SR88200 = _rate_of(88200)
+SR96000 = _rate_of(96000)
+SR192000 = _rate_of(192000)
 
 
 def HalfLapped() -> SampleRate:
@@ -319,12 +331,12 @@ class FrequencyScale:
 
     @property
     def all_frequencies(self) -> tuple[float, ...]:
-        """Tuple of float [unit=Hz] : The centre of every band of the whole scale."""
+        """tuple of float [unit=Hz] : The centre of every band of the whole scale."""
         raise NotImplementedError(f"{type(self).__name__} does not define its frequencies")
 
     @property
     def frequencies(self) -> tuple[float, ...]:
-        """Tuple of float [unit=Hz] : The centre of each band, in the order of the axis."""
+        """tuple of float [unit=Hz] : The centre of each band, in the order of the axis."""
         whole = self.all_frequencies
         return whole if self.bands is None else tuple(whole[band] for band in self.bands)
 

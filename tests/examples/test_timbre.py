@@ -65,7 +65,7 @@ def test_a_url(serve, sounds_zip, in_folder):
     [
         ("nothing.zip", "nothing.zip does not exist"),
         ("broken.zip", "broken.zip is not a zip archive"),
-        ("empty", "no"),
+        ("empty", "no examples"),
         ("http://127.0.0.1:9/x.zip", "refused"),
     ],
 )

@@ -1,4 +1,5 @@
 import math
+import pickle
 from dataclasses import FrozenInstanceError, dataclass
 from fractions import Fraction
 
@@ -133,6 +134,12 @@ def test_every_usual_rate_has_a_name(hertz):
     assert rate.is_audio
     assert rate.overlap == 0
     assert repr(rate) == f"AudioSampleRate({hertz})"
+
+
+def test_the_rates_with_a_name_explain_themselves():
+    assert repr(zounds.SR22050).startswith("<function SR22050 at ")
+    assert zounds.SR22050.__doc__ == "Return the rate of audio of 22,050 samples per second."
+    assert pickle.loads(pickle.dumps(zounds.SR22050)) is zounds.SR22050
 
 
 def test_a_rate_need_not_be_whole():

@@ -17,6 +17,10 @@ from zounds.audio.decoders import Samples, open_decoder
 from zounds.errors import AudioError, NoAudio, PartialAudio
 from zounds.units import AudioSampleRate, SampleRate
 
+# Beyond it, no file is sound: even one of floats that are scaled like 32-bit integers stays below
+# 2^31. The powers of spectra overflow at a higher one.
+_LOUDEST = 1e10
+
 
 def open_audio(source: Any) -> AudioReader:
     """Open audio of any format for reading.
@@ -36,7 +40,7 @@ def open_audio(source: Any) -> AudioReader:
     AudioError
         If it is not audio.
     NoAudio
-        If it is audio without samples. Some formats tell only when they are read.
+        If it is audio without samples. In some formats this is known only when they are read.
     SourceError
         If it cannot be read at all.
     """
@@ -68,7 +72,7 @@ class AudioReader:
 
     @property
     def partial(self) -> str | None:
-        """Why the end of the audio is missing, or None; known once all of it was read."""
+        """str or None : Why the end of the audio is missing; known once all of it was read."""
         return self._decoder.partial
 
     def read(self, n: int) -> Samples:
@@ -89,13 +93,13 @@ class AudioReader:
         NoAudio
             If there is no sample at all.
         AudioError
-            If a sample is infinite or not a number.
+            If a sample is infinite, not a number, or beyond 1e10.
         """
         chunk = self._decoder.read(check_count("n", n))
         if not self._position and not len(chunk):
             why = self.partial or "it may have been left behind by a recorder that stopped early"
             raise NoAudio(f"{self.name} holds no samples ({why}): leave it out")
-        check_finite(chunk, self.name, self._position, self.samplerate)
+        check_sound(chunk, self.name, self._position, self.samplerate)
         self._position += len(chunk)
         return chunk
 
@@ -184,8 +188,8 @@ def check_count(name: str, value: Any) -> int:
     return int(value)
 
 
-def check_finite(chunk: npt.NDArray[Any], name: str, start: int, samplerate: SampleRate) -> None:
-    """Raise `AudioError` if a sample is infinite or not a number.
+def check_sound(chunk: npt.NDArray[Any], name: str, start: int, samplerate: SampleRate) -> None:
+    """Raise `AudioError` if a sample is infinite, not a number, or beyond 1e10.
 
     Parameters
     ----------
@@ -196,11 +200,11 @@ def check_finite(chunk: npt.NDArray[Any], name: str, start: int, samplerate: Sam
         The place of the first sample of `chunk`.
     samplerate : SampleRate
     """
-    finite = np.isfinite(chunk)
-    if not finite.all():
-        place = tuple(np.argwhere(~finite)[0])
+    lowest, highest = float(chunk.min(initial=0)), float(chunk.max(initial=0))
+    if not (lowest >= -_LOUDEST and highest <= _LOUDEST):  # NaN is neither
+        place = tuple(np.argwhere(~(np.abs(chunk, dtype=np.float64) <= _LOUDEST))[0])
         time = float((start + int(place[0])) * samplerate.frequency)
         raise AudioError(
-            f"{name} holds {chunk[place]} at {time:.6g} s, which is no sound: "
+            f"{name} holds {chunk[place]:.6g} at {time:.6g} s, which is no sound: "
             "repair the file, or leave it out"
         )

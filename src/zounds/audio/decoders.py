@@ -66,7 +66,7 @@ def open_decoder(stream: BinaryIO, name: str) -> Decoder:
     AudioError
         If it is not audio.
     NoAudio
-        If it is audio without samples, and tells so at once.
+        If it is audio without samples, and states this at once.
     """
     header = examine(stream)
     if not header.start:
@@ -111,7 +111,7 @@ class _SoundFile:
         self.channels: int = self._file.channels
         self.partial = partial
         self._position = 0
-        # libsndfile estimates the length of mp3 files that do not tell it
+        # libsndfile estimates the length of mp3 files that do not state it
         self._declared = 0 if self._file.format == "MP3" else declared
 
     def read(self, n: int) -> Samples:

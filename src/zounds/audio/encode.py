@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import secrets
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from featureflow.errors import InvalidParameter
 from zounds.arrays import AudioSamples
-from zounds.audio.decode import check_finite
+from zounds.audio.decode import check_sound
 from zounds.errors import AudioError, NoAudio, UnitsError
 
 Samples = npt.NDArray[np.float32]
@@ -198,7 +199,8 @@ def encode(samples: AudioSamples, format: str = "ogg") -> bytes:
     NoAudio
         If there are no samples.
     AudioError
-        If the format has no such sample rate or number of channels, or a sample is not finite.
+        If the format has no such sample rate or number of channels, or a sample is infinite, not
+        a number, or beyond 1e10.
 
     Examples
     --------
@@ -234,7 +236,7 @@ def save(samples: AudioSamples, path: str | os.PathLike[str]) -> None:
     ----------
     samples : AudioSamples [shape=(n,) or (n, channels), range=[-1, 1]]
     path : path
-        Its ending tells the format; see `encode`, which this raises like.
+        Its ending names the format; see `encode`, whose errors this raises too.
 
     Raises
     ------
@@ -248,7 +250,8 @@ def save(samples: AudioSamples, path: str | os.PathLike[str]) -> None:
         draft.write_bytes(content)
         draft.replace(target)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it may not be there
+            draft.unlink()
         raise AudioError(f"{target} cannot be written: {error.strerror}") from error
 
 
@@ -265,6 +268,6 @@ def _checked(samples: Any, position: int) -> tuple[Samples, int]:
     if rate.denominator != 1:
         raise AudioError(f"files have a whole number of hertz, got {float(rate)}: resample first")
     plain = np.asarray(samples)
-    check_finite(plain, "the audio to encode", position, samples.samplerate)
+    check_sound(plain, "the audio to encode", position, samples.samplerate)
     clipped = plain.clip(-1, 1).astype(np.float32, copy=False)
     return clipped.reshape(len(plain), samples.channels), int(rate)

@@ -1,7 +1,7 @@
-"""What a look at a file's bytes tells, and the decoding libraries do not.
+"""What a file's first and last bytes show, and the decoding libraries do not report.
 
 libsndfile reads the first of several streams that were put together (a recorded radio, joined
-mp3 files) and calls it the whole; it estimates the length of an mp3 file that does not tell it,
+mp3 files) and calls it the whole; it estimates the length of an mp3 file that does not state it,
 and stops there though more follows; and neither library says that an Ogg file was cut off.
 """
 
@@ -38,7 +38,7 @@ class Header:
 
 
 def examine(stream: BinaryIO) -> Header:
-    """Return what the first and last bytes of a file tell.
+    """Return what the first and last bytes of a file show.
 
     Parameters
     ----------

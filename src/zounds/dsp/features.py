@@ -93,9 +93,12 @@ class BarkBands(_Bands):
     Parameters
     ----------
     n_bands : int [range=[1, inf)]
+        The number of bands; 100 by default.
     start_hz : float [unit=Hz, range=[0, stop_hz)]
+        Where the first band begins; 50 Hz by default.
     stop_hz : float or None [unit=Hz]
-        None for 16,384 Hz, or the end of the spectrum where it ends before.
+        Where the last band ends. None, the default, stands for 16,384 Hz, or for the end of the
+        spectrum if that is lower.
 
     Raises
     ------
@@ -133,9 +136,11 @@ class MelBands(_Bands):
     Parameters
     ----------
     n_bands : int [range=[1, inf)]
+        The number of bands; 128 by default.
     start_hz : float [unit=Hz, range=[0, stop_hz)]
+        Where the first band begins; 0 Hz by default.
     stop_hz : float or None [unit=Hz]
-        None for the end of the spectrum.
+        Where the last band ends. None, the default, stands for the end of the spectrum.
 
     Raises
     ------
@@ -219,8 +224,9 @@ class BFCC(_Cepstrum):
     Parameters
     ----------
     n_coeffs : int [range=[1, inf)]
+        The number of coefficients; 13 by default.
     exclude : int [range=[0, inf)]
-        How many of the first coefficients are left out; the 0th is the loudness.
+        How many of the first coefficients are left out; 1 by default. The 0th is the loudness.
 
     Raises
     ------
@@ -256,8 +262,9 @@ class MFCC(_Cepstrum):
     Parameters
     ----------
     n_coeffs : int [range=[1, inf)]
+        The number of coefficients; 20 by default.
     exclude : int [range=[0, inf)]
-        How many of the first coefficients are left out; the 0th is the loudness.
+        How many of the first coefficients are left out; 0 by default. The 0th is the loudness.
 
     Raises
     ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
@@ -26,9 +27,10 @@ class SlidingWindow:
     a sample that no earlier frame holds, so the last one may reach past the end: it is padded
     with zeros. With gaps between the windows (hop > window), samples in the gaps make no frame.
 
-    Streaming, it emits blocks of 512 frames, whatever the sizes of the chunks that come in; only
-    the last block is smaller. Whatever is computed from the blocks is then the same to the bit
-    for every way to read a file: BLAS and SIMD code round differently for other numbers of rows.
+    Streaming, it emits blocks of 512 frames (of fewer, where they would take more than 64 MiB),
+    whatever the sizes of the chunks that come in; only the last block is smaller. Whatever is
+    computed from the blocks is then the same to the bit for every way to read a file: BLAS and
+    SIMD code round differently for other numbers of rows.
 
     Parameters
     ----------
@@ -57,6 +59,7 @@ class SlidingWindow:
 
     revision: ClassVar[int] = 1
     block: ClassVar[int] = 512
+    block_bytes: ClassVar[int] = 1 << 26
 
     wscheme: SampleRate
     wfunc: Callable[[int], Array] | None = None
@@ -120,7 +123,7 @@ class _Framing:
             self._filled += count
             taken += count
             if self._filled == len(self._buffer):
-                yield self.frames(self._node.block)
+                yield self.frames(self._block)
                 self._advance()
                 gap = min(self._to_skip, len(samples) - taken)
                 self._to_skip -= gap
@@ -152,7 +155,7 @@ class _Framing:
 
     def _advance(self) -> None:
         """Keep the samples that the next block shares with the one that went out."""
-        self._emitted += self._node.block
+        self._emitted += self._block
         shared = max(0, self._window - self._hop)
         self._buffer[:shared] = self._buffer[len(self._buffer) - shared :]
         self._filled = shared
@@ -186,8 +189,11 @@ class _Framing:
         )
         self._units = chunk.units
         self._weights = None if wfunc is None else _weights(wfunc, self._window, chunk.ndim)
+        # by what all chunks have in common, so that no way to read a file changes it
+        frame_bytes = max(self._hop, self._window) * chunk.itemsize * math.prod(chunk.shape[1:])
+        self._block = max(1, min(self._node.block, self._node.block_bytes // max(1, frame_bytes)))
         # NumPy only reserves this: for a short input most of it never becomes real memory
-        span = (self._node.block - 1) * self._hop + self._window
+        span = (self._block - 1) * self._hop + self._window
         self._buffer = np.empty((span, *chunk.shape[1:]), chunk.dtype)
 
 

@@ -59,17 +59,17 @@ class _Pooling:
 
 
 class Max(_Pooling):
-    """The greatest value; of booleans, whether any is true.
+    """Node: the greatest value along an axis; of booleans, whether any is true.
 
     Parameters
     ----------
     axis : int [range=[1, inf)]
-        The axis that goes.
+        The axis that is reduced; 1, the default, is the first one after time.
 
     Raises
     ------
     InvalidParameter
-        If `axis` is 0 or less.
+        If `axis` is 0 or less; on input, if there is no such axis.
 
     Examples
     --------
@@ -81,24 +81,88 @@ class Max(_Pooling):
 
 
 class Min(_Pooling):
-    """The least value; of booleans, whether all are true. Parameters as `Max`."""
+    """Node: the least value along an axis; of booleans, whether all are true.
+
+    Parameters
+    ----------
+    axis : int [range=[1, inf)]
+        The axis that is reduced; 1, the default, is the first one after time.
+
+    Raises
+    ------
+    InvalidParameter
+        If `axis` is 0 or less; on input, if there is no such axis.
+
+    Examples
+    --------
+    >>> Min(axis=1)(np.array([[3.0, 1.0, 2.0]])).tolist()
+    [1.0]
+    """
 
     reduce = staticmethod(np.min)
 
 
 class Mean(_Pooling):
-    """The arithmetic mean. Parameters as `Max`."""
+    """Node: the arithmetic mean along an axis.
+
+    Parameters
+    ----------
+    axis : int [range=[1, inf)]
+        The axis that is reduced; 1, the default, is the first one after time.
+
+    Raises
+    ------
+    InvalidParameter
+        If `axis` is 0 or less; on input, if there is no such axis.
+
+    Examples
+    --------
+    >>> Mean(axis=1)(np.array([[3.0, 1.0, 2.0]])).tolist()
+    [2.0]
+    """
 
     reduce = staticmethod(np.mean)
 
 
 class Sum(_Pooling):
-    """The sum; of booleans, how many are true. Parameters as `Max`."""
+    """Node: the sum along an axis; of booleans, how many are true.
+
+    Parameters
+    ----------
+    axis : int [range=[1, inf)]
+        The axis that is reduced; 1, the default, is the first one after time.
+
+    Raises
+    ------
+    InvalidParameter
+        If `axis` is 0 or less; on input, if there is no such axis.
+
+    Examples
+    --------
+    >>> Sum(axis=1)(np.array([[True, False, True]])).tolist()
+    [2]
+    """
 
     reduce = staticmethod(np.sum)
 
 
 class Std(_Pooling):
-    """The standard deviation, ``sqrt(mean(|x - mean(x)|^2))``. Parameters as `Max`."""
+    """Node: the standard deviation along an axis, ``sqrt(mean(|x - mean(x)|^2))``.
+
+    Parameters
+    ----------
+    axis : int [range=[1, inf)]
+        The axis that is reduced; 1, the default, is the first one after time.
+
+    Raises
+    ------
+    InvalidParameter
+        If `axis` is 0 or less; on input, if there is no such axis.
+
+    Examples
+    --------
+    >>> Std(axis=1)(np.array([[1.0, 3.0]])).tolist()
+    [1.0]
+    """
 
     reduce = staticmethod(np.std)

@@ -143,7 +143,7 @@ class LinearScale(FrequencyScale):
 
     @property
     def all_frequencies(self) -> tuple[float, ...]:
-        """The frequency of every bin [unit=Hz], correctly rounded."""
+        """tuple of float [unit=Hz] : The frequency of every bin, correctly rounded."""
         return _bin_frequencies(self.step_hz, self.size)
 
 
@@ -180,7 +180,7 @@ class BandScale(FrequencyScale):
 
     @property
     def all_frequencies(self) -> tuple[float, ...]:
-        """The centre of every band [unit=Hz]."""
+        """tuple of float [unit=Hz] : The centre of every band of the whole scale."""
         return _centre_frequencies(self)
 
     def filters(self, bins: LinearScale) -> Float64:

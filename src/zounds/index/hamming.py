@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 import featureflow as ff
-from zounds.arrays import AudioSamples, AudioSamplesFeature, ConstantRateTimeSeries
+from zounds.arrays import AudioSamples, ConstantRateTimeSeries
 from zounds.errors import AudioError, SearchError
+from zounds.feature_types import AudioSamplesFeature
 from zounds.index.results import Hit, SearchResults
 from zounds.units import SampleRate, TimeSlice
 
@@ -75,8 +76,14 @@ class _Collect:
 
 
 class _Collecting:
+    """Holds packed codes only: unpacked, those of a whole corpus fill the memory."""
+
     def __init__(self) -> None:
-        self._documents: list[_Coded] = []
+        self._fingerprint = ""
+        self._bits = 0
+        self._ids: list[str] = []
+        self._names: list[str] = []
+        self._rates: list[SampleRate] = []
         self._packed: list[Codes] = []
 
     def step(self, document: _Coded, /) -> Iterable[Snapshot]:
@@ -88,25 +95,28 @@ class _Collecting:
                 f"the codes of {document.name} are a {type(codes).__name__} of shape {shape} and "
                 f"dtype {dtype}: an index takes a time series of (n, bits) zeros and ones"
             )
-        width = self._documents[0].codes.shape[1] if self._documents else codes.shape[1]
-        if codes.shape[1] != width:
+        if not self._ids:
+            self._fingerprint, self._bits = document.fingerprint, codes.shape[1]
+        if codes.shape[1] != self._bits:
             raise SearchError(
                 f"the codes of {document.name} have {codes.shape[1]} bits, and those of "
-                f"{self._documents[0].name} have {width}: an index takes one length"
+                f"{self._names[0]} have {self._bits}: an index takes one length"
             )
+        self._ids.append(document.id)
+        self._names.append(document.name)
+        self._rates.append(codes.samplerate)
         self._packed.append(np.packbits(np.asarray(codes, bool), axis=1))
-        self._documents.append(document)
         return ()
 
     def flush(self) -> Iterable[Snapshot]:
-        if not self._documents:
+        if not self._ids:
             raise SearchError("there are no documents to index: process some sounds first")
         yield Snapshot(
-            fingerprint=self._documents[0].fingerprint,
-            bits=int(self._documents[0].codes.shape[1]),
-            ids=[document.id for document in self._documents],
-            names=[document.name for document in self._documents],
-            rates=[document.codes.samplerate for document in self._documents],
+            fingerprint=self._fingerprint,
+            bits=self._bits,
+            ids=self._ids,
+            names=self._names,
+            rates=self._rates,
             offsets=np.cumsum([0, *map(len, self._packed)], dtype=np.int64),
             codes=np.concatenate(self._packed),
         )
@@ -199,7 +209,7 @@ class HammingIndex(ff.BaseModel):
         distances = _distances(snapshot.codes, packed)
         rows = _smallest(distances, int(n_results))
         hits = [self._hit(snapshot, int(row), int(distances[row])) for row in rows]
-        return SearchResults(packed, hits, self._audio)
+        return SearchResults(packed, hits, self._sound_of)
 
     def random_search(self, n_results: int = 5, seed: int | None = None) -> SearchResults:
         """Search for a code of the index; see `random_query` and `search`."""
@@ -259,7 +269,7 @@ class HammingIndex(ff.BaseModel):
 
     @property
     def _current(self) -> Snapshot:
-        """The snapshot, which is the one to search."""
+        """Snapshot : The one to search."""
         name = type(self).__name__
         try:
             snapshot: Snapshot = self.snapshot
@@ -279,12 +289,12 @@ class HammingIndex(ff.BaseModel):
         time = TimeSlice(start=start, duration=rate.duration)
         return Hit(snapshot.ids[document], time, distance, snapshot.names[document])
 
-    def _audio(self, hit: Hit) -> AudioSamples:
-        """Return the sound of a hit, from the feature nearest to the code that is audio."""
+    def _sound_of(self, _id: str) -> AudioSamples:
+        """Return the sound of a document, from the feature nearest to the code that is audio."""
         waiting = [self.code]
         for name in waiting:
             if isinstance(self.model.features[name], AudioSamplesFeature):
-                samples: AudioSamples = getattr(self.model(hit._id), name)[hit.time]
+                samples: AudioSamples = getattr(self.model(_id), name)
                 return samples
             waiting.extend(self.model.graph[name].needs)
         raise SearchError(f"{self.code} of {self.model.__name__} is not computed from audio")
@@ -309,10 +319,31 @@ def hamming_index(model: type[ff.BaseModel], feature: ff.Feature) -> type[Hammin
     ------
     SearchError
         If `feature` is not one of `model`.
+
+    Examples
+    --------
+    >>> class Words(ff.BaseModel):
+    ...     codes = ff.Feature(np.positive, store=True)
+    ...     database = ff.InMemoryDatabase()
+    >>> class WordIndex(hamming_index(Words, Words.codes)):
+    ...     database = ff.InMemoryDatabase()
+    ...     id_provider = ff.StaticIdProvider("WordIndex")
+    >>> codes = np.array([[0, 0, 1, 1], [0, 1, 0, 1]], np.uint8)
+    >>> _id = Words.process(_id="a", codes=ConstantRateTimeSeries(codes, SampleRate(1, 1)))
+    >>> WordIndex.build()
+    >>> [(hit.distance, float(hit.time.start)) for hit in WordIndex().search([0, 1, 1, 1])]
+    [(1, 0.0), (1, 1.0)]
     """
-    if getattr(feature, "name", None) not in getattr(model, "features", {}):
+    name = getattr(feature, "name", None)
+    features = getattr(model, "features", {})
+    if name not in features:
         raise SearchError(f"{feature!r} is not a feature of {model!r}: give one of its own")
-    return type("Index", (HammingIndex,), {"model": model, "code": feature.name})
+    if features[name] is not feature:
+        raise SearchError(
+            f"{feature!r} is another class's, and {model.__name__} computes {name} otherwise: "
+            f"give {model.__name__}.{name}"
+        )
+    return type("Index", (HammingIndex,), {"model": model, "code": name})
 
 
 def _packed(query: Any, bits: int) -> Codes:

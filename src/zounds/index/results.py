@@ -28,7 +28,7 @@ class Hit:
     distance : int [unit=bits, range=[0, bits]]
         How many bits of the codes differ.
     name : str
-        What people call the document.
+        The display name of the document, such as the name of its file.
     """
 
     _id: str
@@ -47,22 +47,36 @@ class SearchResults(Sequence[Hit]):
 
     Parameters
     ----------
-    query : np.ndarray [shape=(bits // 8,), dtype=uint8]
+    query : np.ndarray [shape=(ceil(bits / 8),), dtype=uint8]
         The code that was searched for.
     hits : sequence of Hit
-    audio : callable, Hit -> AudioSamples
-        Finds the sound of a hit.
+    sound_of : callable, str -> AudioSamples
+        Returns the whole sound of the document with that id.
+
+    Examples
+    --------
+    >>> from zounds import SR8000, NoiseSynthesizer
+    >>> hits = [Hit("a", TimeSlice(0.5, 0.25), distance=3, name="a.wav")]
+    >>> noise = NoiseSynthesizer(SR8000()).synthesize(1)
+    >>> results = SearchResults(np.zeros(2, np.uint8), hits, lambda _id: noise)
+    >>> results
+       3      0.50 s  a.wav
+    >>> for _id, time in results:
+    ...     print(_id, time)
+    a TimeSlice(start=0.5s, duration=0.25s)
+    >>> len(results.audio(results[0]))
+    2000
     """
 
     def __init__(
         self,
         query: npt.NDArray[np.uint8],
         hits: Sequence[Hit],
-        audio: Callable[[Hit], AudioSamples],
+        sound_of: Callable[[str], AudioSamples],
     ) -> None:
         self.query = query
         self._hits = tuple(hits)
-        self._audio = audio
+        self._sound_of = sound_of
 
     @overload
     def __getitem__(self, index: int) -> Hit: ...
@@ -70,7 +84,7 @@ class SearchResults(Sequence[Hit]):
     def __getitem__(self, index: slice) -> SearchResults: ...
     def __getitem__(self, index: int | slice) -> Hit | SearchResults:
         if isinstance(index, slice):
-            return SearchResults(self.query, self._hits[index], self._audio)
+            return SearchResults(self.query, self._hits[index], self._sound_of)
         return self._hits[index]
 
     def __len__(self) -> int:
@@ -86,17 +100,38 @@ class SearchResults(Sequence[Hit]):
         ------
         featureflow.SourceError
             If the file it was computed from cannot be read any more.
+        featureflow.UnavailableError
+            If the sound was not kept, and what it was computed from cannot be had again.
+        AudioError
+            If the file cannot be decoded any more.
+        SearchError
+            If the codes were not computed from audio.
         """
-        return self._audio(hit)
+        return _part(self._sound_of(hit._id), hit)
 
     def _repr_html_(self) -> str:
-        return display.sound_list((_caption(hit), self._player(hit)) for hit in self._hits)
+        players = self._players()
+        return display.sound_list((_caption(hit), players[hit]) for hit in self._hits)
 
-    def _player(self, hit: Hit) -> str:
-        try:
-            return self._audio(hit)._repr_html_() or display.message("not a sound")
-        except Error as error:  # one missing file must not hide the other results
-            return display.message(str(error))
+    def _players(self) -> dict[Hit, str]:
+        """Return the player of each hit; each document is decoded once, one after the other."""
+        by_document: dict[str, list[Hit]] = {}
+        for hit in self._hits:
+            by_document.setdefault(hit._id, []).append(hit)
+        players = {}
+        for _id, hits in by_document.items():
+            try:
+                sound = self._sound_of(_id)
+                for hit in hits:
+                    players[hit] = _part(sound, hit)._repr_html_() or display.message("not a sound")
+            except Error as error:  # one missing file must not hide the other results
+                players.update(dict.fromkeys(hits, display.message(str(error))))
+        return players
+
+
+def _part(sound: AudioSamples, hit: Hit) -> AudioSamples:
+    part: AudioSamples = sound[hit.time]
+    return part
 
 
 def _caption(hit: Hit) -> str:

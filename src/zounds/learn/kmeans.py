@@ -136,6 +136,8 @@ class Centroids:
     [[0, 1], [1, 0]]
     """
 
+    revision: ClassVar[int] = 1
+
     centres: Array = field(repr=False)
 
     def nearest(self, examples: npt.ArrayLike, /) -> Array:

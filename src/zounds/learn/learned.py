@@ -35,6 +35,29 @@ class Learned:
         If `learned` is neither.
     NotTrained
         When it is used, if the model has not learned yet.
+
+    Examples
+    --------
+    >>> from zounds import KMeans
+    >>> codes = Learned(KMeans(centroids=2).fit([[0.0], [9.0]]))
+    >>> low, high = codes([[1.0], [8.0]]).tolist()
+    >>> low != high, sum(low), sum(high)
+    (True, 1, 1)
+
+    A class of documents uses what a model has learned, and needs no training to be declared:
+
+    >>> import featureflow as ff, zounds
+    >>> @zounds.simple_settings
+    ... class Codebook(ff.BaseModel):
+    ...     docs = ff.Feature(ff.IteratorNode)
+    ...     kmeans = ff.PickleFeature(zounds.KMeans, needs=docs)
+    ...     pipeline = ff.PickleFeature(zounds.PreprocessingPipeline, needs=(kmeans,), store=True)
+    >>> STFT = zounds.stft()
+    >>> class Sound(STFT):
+    ...     bark = zounds.ConstantRateTimeSeriesFeature(zounds.BarkBands, needs=STFT.fft)
+    ...     codes = zounds.ConstantRateTimeSeriesFeature(
+    ...         zounds.Learned, learned=Codebook(), needs=bark
+    ...     )
     """
 
     learned: Any

@@ -38,6 +38,8 @@ class Pipeline:
     UnitNorm()
     """
 
+    revision: ClassVar[int] = 1
+
     transforms: tuple[Transform, ...]
 
     def __post_init__(self) -> None:
@@ -84,7 +86,7 @@ class Pipeline:
         return examples
 
     def inverse_transform(self, examples: Any, /) -> Any:
-        """Return what the transforms, last to first, were given; as near as they can tell.
+        """Return what the transforms, last to first, were given, as nearly as can be known.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""A fair sample of a stream of examples whose length nobody knows."""
+"""A fair sample of a stream of examples whose length is not known beforehand."""
 
 from __future__ import annotations
 

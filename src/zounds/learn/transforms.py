@@ -18,7 +18,7 @@ Array = npt.NDArray[Any]
 
 
 def checked(examples: npt.ArrayLike, columns: int | None = None) -> Array:
-    """Return examples as a plain array, once it is clear that they can be used.
+    """Return examples as a plain array, after checking that they can be used.
 
     Parameters
     ----------
@@ -227,6 +227,8 @@ class Standardizer:
     std : np.ndarray [shape=(d,), range=(0, inf)]
         1 for columns that were constant.
     """
+
+    revision: ClassVar[int] = 1
 
     mean: Array = field(repr=False)
     std: Array = field(repr=False)

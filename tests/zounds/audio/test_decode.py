@@ -1,5 +1,6 @@
 import io
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -16,9 +17,13 @@ from hypothesis import strategies as st
 
 from featureflow.errors import InvalidParameter, SourceNotFound
 from featureflow.sources import Source, iter_zip
-from zounds.audio import Decode, decode, open_audio
+from zounds.audio.decode import Decode, decode, open_audio
+from zounds.dsp.features import BFCC, MFCC, BarkBands, MelBands
+from zounds.dsp.frames import SlidingWindow
+from zounds.dsp.spectrum import FFT
+from zounds.dsp.windows import Hann
 from zounds.errors import AudioError, NoAudio, PartialAudio
-from zounds.units import SR44100, AudioSampleRate
+from zounds.units import SR44100, AudioSampleRate, HalfLapped
 
 RATE = 44100
 
@@ -381,7 +386,7 @@ def test_libraries_print_nothing(tmp_path):
     for name, content in {"a": damaged, "b": mp3[:9000], "c": RANDOM, "d": mp3 + mp3}.items():
         named(tmp_path, content, name)
     script = (
-        "import sys, warnings; from zounds.audio import decode; warnings.simplefilter('ignore')\n"
+        "import sys, warnings; from zounds import decode; warnings.simplefilter('ignore')\n"
         "for path in sys.argv[1:]:\n"
         "    try: print(len(decode(path)))\n"
         "    except Exception as error: print(error)\n"
@@ -585,14 +590,27 @@ def test_damage_on_the_way_through_libav_ends_the_audio():
 # ---- samples that are no samples
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30, -1e30, 1.1e10, -1.1e10])
 @pytest.mark.parametrize("place", [0, 44100, 66150])
-def test_samples_that_are_no_numbers_are_refused(tmp_path, value, place):
+def test_samples_that_are_no_sound_are_refused(tmp_path, value, place):
     sound = tone(2 * RATE, 2)
     sound[place:, 1] = value
     path = named(tmp_path, file_of(sound, "WAV", "FLOAT"), "broken.wav")
-    with pytest.raises(AudioError, match=rf"broken\.wav holds {value} at {place / RATE:g} s"):
+    shown = re.escape(f"{value:.6g}")
+    message = rf"broken\.wav holds {shown} at {place / RATE:g} s, which is no sound"
+    with pytest.raises(AudioError, match=message):
         decode(path)
+
+
+@pytest.mark.parametrize("scale", [2.0**31, 1e10])
+def test_floats_that_are_scaled_like_integers_are_sound_and_stay_numbers(scale):
+    sound = tone(RATE, 2) * np.float32(scale)
+    sound[100], sound[200] = scale, -scale
+    samples = decode(file_of(sound, "WAV", "FLOAT"))
+    np.testing.assert_array_equal(samples, sound)
+    spectrum = FFT()(SlidingWindow(HalfLapped(), Hann())(samples.mono))
+    for bands, cepstrum in ((BarkBands(), BFCC()), (MelBands(), MFCC())):
+        assert np.isfinite(cepstrum(bands(spectrum))).all()
 
 
 def test_doubles_too_large_for_a_float_are_refused():

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from featureflow.errors import InvalidParameter
 from zounds.arrays import AudioSamples
-from zounds.audio import OggVorbis, decode, encode, save
+from zounds.audio.decode import decode
+from zounds.audio.encode import OggVorbis, encode, save
 from zounds.errors import AudioError, NoAudio, UnitsError
 
 RATE = 44100
@@ -141,7 +142,7 @@ def test_what_a_format_cannot_hold_is_named(format, channels, rate):
 def test_the_limits_of_ogg_vorbis_work(channels, rate):
     # in another process: beyond its limits libsndfile crashes, and would take the tests along
     script = (
-        "import io, numpy as np, soundfile; from zounds.audio import encode\n"
+        "import io, numpy as np, soundfile; from zounds.audio.encode import encode\n"
         "from zounds.arrays import AudioSamples\n"
         f"sound = np.zeros((9000, {channels}), np.float32)\n"
         f"info = soundfile.info(io.BytesIO(encode(AudioSamples(sound, {rate}))))\n"
@@ -308,3 +309,19 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
 def test_save_to_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(AudioError, match=r"a\.wav cannot be written: No such"):
         save(hum(100), tmp_path / "gone" / "a.wav")
+
+
+def test_save_to_a_folder_that_is_a_file(tmp_path):
+    (tmp_path / "file.wav").write_bytes(b"old")
+    with pytest.raises(AudioError, match=r"x\.wav cannot be written: Not a directory"):
+        save(hum(100), tmp_path / "file.wav" / "x.wav")
+    assert (tmp_path / "file.wav").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_samples_of_every_float_type_are_checked(dtype):
+    values = np.zeros(100, dtype)
+    assert encode(AudioSamples(values, RATE), "wav")[:4] == b"RIFF"
+    values[50] = np.inf
+    with pytest.raises(AudioError, match="the audio to encode holds inf at"):
+        encode(AudioSamples(values, RATE))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from featureflow.errors import InvalidParameter
 from zounds.arrays import AudioSamples
-from zounds.audio import Mono, Resample
+from zounds.audio.resample import Mono, Resample
 from zounds.errors import AudioError, UnitsError
 from zounds.units import SR22050, SR44100, AudioSampleRate, HalfLapped
 

@@ -216,6 +216,31 @@ def test_each_run_starts_afresh():
     ]
 
 
+@pytest.mark.parametrize("size", [1, 7, 997, 10**9])
+@pytest.mark.parametrize("first", [0, 5])
+@pytest.mark.parametrize(("hop", "window"), [(8, 10), (10, 8), (9, 400)])
+def test_blocks_of_long_frames_are_bounded_however_one_reads(hop, window, size, first, monkeypatch):
+    monkeypatch.setattr(SlidingWindow, "block_bytes", 2000)
+    samples = noise(900, 2)
+    series = AudioSamples(samples, 8000)
+    stage = SlidingWindow(counted(hop, window)).stream()
+    blocks = [*stage.step(series[:first])]  # the first chunk, too, may be empty
+    for start in range(first, len(series), size):
+        blocks += stage.step(series[start : start + size])
+    blocks += stage.flush()
+    full = max(1, 2000 // (8 * max(hop, window)))
+    assert {len(block) for block in blocks[:-1]} == {full}
+    assert len(blocks[-1]) <= full
+    np.testing.assert_array_equal(np.concatenate(blocks), oracle(samples, hop, window))
+
+
+def test_usual_frames_come_in_blocks_of_512():
+    frames = ConstantRateTimeSeries(np.zeros((16000, 1024), np.float32), HalfLapped())
+    pooling = SlidingWindow(HalfLapped() * Stride(frequency=30, duration=30))
+    assert [len(block) for block in streamed(pooling, frames, 1000)] == [512, 22]
+    assert pooling(frames[:31, :0]).shape == (2, 30, 0)  # of nothing, too
+
+
 @pytest.mark.parametrize(
     "other",
     [

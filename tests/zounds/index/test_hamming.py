@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import tracemalloc
 from fractions import Fraction
 from urllib.parse import quote
 
@@ -88,7 +89,7 @@ def test_results_are_those_of_numpy_by_distance_then_document_then_time(data):
     assert all(hit.time.duration == RATE.duration for hit in results)
 
 
-def test_a_hit_says_where_how_far_and_what_people_call_it(corpus):
+def test_a_hit_says_where_how_far_and_its_name(corpus):
     documents, index = corpus
     hit = index.search(documents[1][3])[0]
     assert hit == Hit("document 001", TimeSlice(3 * RATE.frequency, RATE.duration), 0, hit.name)
@@ -119,6 +120,14 @@ def test_without_a_number_there_are_five_results_and_never_more_than_codes(corpu
     assert [hit.distance for hit in everything] == sorted(hit.distance for hit in everything)
     assert len(index.search(documents[0][0], np.int64(3))) == 3
     assert len(index.search(documents[0][0], 3.0)) == 3
+
+
+def test_of_many_codes_at_one_distance_the_first_come_first():
+    codes = np.random.default_rng(0).random((4000, 2)) < 0.5
+    index = index_of(coded_model(), codes)()
+    rows = [round(hit.time.start / RATE.frequency) for hit in index.search([0, 0], 4000)]
+    assert rows == np.argsort(codes.sum(axis=1), kind="stable").tolist()
+    assert [round(hit.time.start / RATE.frequency) for hit in index.search([0, 0], 99)] == rows[:99]
 
 
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, np.nan, np.inf, None, "3"])
@@ -340,6 +349,17 @@ def test_an_index_is_over_a_feature_of_its_model(wrong):
         hamming_index(None, model.codes)
 
 
+def test_a_feature_of_another_class_that_has_the_same_name_is_refused():
+    model = coded_model()
+    derived = in_memory(model, "Derived")
+    assert hamming_index(derived, model.codes).code == "codes"  # inherited: it is its own
+    otherwise = zounds.ConstantRateTimeSeriesFeature(np.logical_not, store=True)
+    other = in_memory(model, "Other", codes=otherwise)
+    with pytest.raises(SearchError, match=r"computes codes otherwise: give Other\.codes"):
+        hamming_index(other, model.codes)
+    assert hamming_index(other, other.codes).code == "codes"
+
+
 def test_an_index_needs_a_place_of_its_own():
     model = coded_model()
     model.process(codes=series(np.eye(8, dtype=bool)))
@@ -358,6 +378,45 @@ def test_what_is_added_later_is_found_after_the_next_build():
     model.delete("later")
     index.build()
     assert len(reader) == 8
+
+
+def test_a_build_holds_one_document_and_the_packed_codes():
+    model = coded_model()
+    index = index_of(model)
+    codes = np.zeros((20_000, 256), bool)
+    for number in range(20):
+        model.process(_id=f"{number}", codes=series(codes))
+    tracemalloc.start()
+    try:
+        index.build()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(index()) == 20 * len(codes)
+    assert peak < 20 * codes.nbytes  # that of all the codes, a byte for each bit
+
+
+@pytest.mark.parametrize(
+    "failure", [ff.SourceError, ff.UnavailableError, ff.CorruptRecord, zounds.AudioError]
+)
+def test_a_document_that_cannot_be_read_is_left_out_with_a_warning(failure):
+    class Codes:
+        revision = 1
+
+        def __call__(self, text):
+            if text == "bad":
+                raise failure("its story")
+            return series(np.eye(8, dtype=bool))
+
+    text = ff.TextFeature(str.strip, store=True)
+    codes = zounds.ConstantRateTimeSeriesFeature(Codes, needs=text)
+    model = in_memory(ff.BaseModel, "Model", text=text, codes=codes)
+    for word in ("good", "bad", "fine"):
+        model.process(_id=word, text=word)
+    index = index_of(model)
+    with pytest.warns(UserWarning, match="bad is not indexed: .*its story"):
+        index.build()
+    assert {hit._id for hit in index().search(bytes(1), 99)} == {"good", "fine"}
 
 
 def test_readers_have_the_old_index_when_a_build_fails():

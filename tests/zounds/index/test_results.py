@@ -1,6 +1,7 @@
 import base64
 import io
 import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -21,8 +22,8 @@ def hits(*names):
     ]
 
 
-def results(*names, audio=lambda hit: TONE[hit.time]):
-    return SearchResults(np.zeros(16, np.uint8), hits(*names), audio)
+def results(*names, sound_of=lambda _id: TONE):
+    return SearchResults(np.zeros(16, np.uint8), hits(*names), sound_of)
 
 
 def played(html):
@@ -82,18 +83,43 @@ def test_names_are_text_in_html_too():
 
 
 def test_one_missing_file_does_not_hide_the_others():
-    def audio(hit):
-        if hit.name == "gone":
+    def sound_of(_id):
+        if _id == "id of gone":
             raise ff.SourceNotFound("<gone> is not there")
-        return TONE[hit.time]
+        return TONE
 
-    found = results("a", "gone", "c", audio=audio)
+    found = results("a", "gone", "c", sound_of=sound_of)
     html = found._repr_html_()
     assert len(played(html)) == 2
     assert "<em>&lt;gone&gt; is not there</em>" in html
     assert html.count("<li>") == 3
     with pytest.raises(ff.SourceNotFound):
         found.audio(found[1])
+
+
+def test_the_sound_of_a_hit_is_its_stretch_and_no_more():
+    found = results("a", "b")
+    np.testing.assert_array_equal(found.audio(found[1]), TONE[800:1600])
+
+
+def test_a_document_is_decoded_once_for_all_its_hits_however_they_are_ordered():
+    decoded = []
+
+    def sound_of(_id):
+        decoded.append(_id)
+        return TONE if _id == "a" else TONE * 0.5
+
+    places = [("a", 3), ("b", 1), ("a", 0), ("b", 2), ("a", 3)]
+    found = SearchResults(
+        np.zeros(1, np.uint8),
+        [Hit(_id, TimeSlice(Fraction(place, 10), 0.1), 0, _id) for _id, place in places],
+        sound_of,
+    )
+    sounds = played(found._repr_html_())
+    assert sorted(decoded) == ["a", "b"]
+    for (values, _), (_id, place) in zip(sounds, places, strict=True):
+        expected = TONE[800 * place :][:800] * (1 if _id == "a" else 0.5)
+        np.testing.assert_allclose(values, expected, atol=2**-14)
 
 
 @pytest.fixture

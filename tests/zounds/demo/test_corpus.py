@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from featureflow.errors import InvalidParameter
-from zounds.dsp.demo import demo_corpus, pitch_name
-from zounds.dsp.instruments import INSTRUMENTS
+from zounds.demo.corpus import demo_corpus, pitch_name
+from zounds.demo.instruments import INSTRUMENTS
 from zounds.errors import UnitsError
 from zounds.units import SR8000, SR44100, HalfLapped
 

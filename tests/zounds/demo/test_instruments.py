@@ -5,7 +5,7 @@ import pytest
 
 from featureflow.errors import InvalidParameter
 from zounds.arrays import AudioSamples
-from zounds.dsp.instruments import INSTRUMENTS
+from zounds.demo.instruments import INSTRUMENTS
 from zounds.errors import UnitsError
 from zounds.units import HalfLapped, Milliseconds
 

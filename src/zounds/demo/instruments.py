@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from featureflow.errors import InvalidParameter
 from zounds.arrays import AudioSamples
-from zounds.dsp.notes import Note, bandpass, formants, lowpass, unit
+from zounds.demo.notes import Note, bandpass, formants, lowpass, unit
 from zounds.dsp.synthesis import sample_count
 from zounds.units import Number, SampleRate
 

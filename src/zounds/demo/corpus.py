@@ -10,7 +10,7 @@ import numpy as np
 
 from featureflow.errors import InvalidParameter
 from zounds.arrays import AudioSamples
-from zounds.dsp.instruments import INSTRUMENTS
+from zounds.demo.instruments import INSTRUMENTS
 from zounds.dsp.synthesis import generator
 from zounds.units import Milliseconds, SampleRate
 

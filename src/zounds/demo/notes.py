@@ -76,7 +76,7 @@ class Note:
 
     @property
     def harmonics(self) -> tuple[Array, Array]:
-        """Tuple of np.ndarray [shape=(k,)] : Numbers and frequencies [Hz] of all that are heard."""
+        """tuple of np.ndarray [shape=(k,)] : Numbers and frequencies [Hz] of all that are heard."""
         top = min(self.rate / 2, _HIGHEST_PARTIAL)
         numbers = np.arange(1, max(2, int(np.ceil(top / self.pitch))))
         return numbers, numbers * self.pitch

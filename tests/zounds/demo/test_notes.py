@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from zounds.dsp.notes import Note, bandpass, formants, lowpass, unit
+from zounds.demo.notes import Note, bandpass, formants, lowpass, unit
 
 RATE = 8000
 

@@ -1,0 +1,1 @@
+"""A synthesised orchestra: sounds whose kinds are known, with nothing to download."""

@@ -1,0 +1,18 @@
+"""The typed features of zounds: those whose values are time series or audio."""
+
+from __future__ import annotations
+
+from featureflow.feature import Feature
+from zounds.arrays import AudioSamples, ConstantRateTimeSeries
+
+
+class ConstantRateTimeSeriesFeature(Feature):
+    """A feature whose value is a `ConstantRateTimeSeries`."""
+
+    kind = ConstantRateTimeSeries
+
+
+class AudioSamplesFeature(Feature):
+    """A feature whose value is `AudioSamples`."""
+
+    kind = AudioSamples
