@@ -62,6 +62,8 @@ from zounds.units import (
     TimeSlice,
 )
 
+__version__ = "0.1.0"
+
 __all__ = [
     "ArrayWithUnits",
     "AudioError",
