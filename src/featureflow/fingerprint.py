@@ -34,6 +34,8 @@ from featureflow.naming import qualified_name
 
 _STANDARD_LIBRARY = sysconfig.get_paths()["stdlib"]
 
+_known_by_name = {__name__.partition(".")[0]}
+
 # What the dataclass decorator writes; its fields say as much.
 _GENERATED = frozenset(
     f"__{name}__"
@@ -79,6 +81,20 @@ def identity(thing: Any) -> Any:
         If something in it cannot be told from others like it; the message says what.
     """
     return _Identifier().identify(thing)
+
+
+def known_by_name(package: str) -> None:
+    """Let what belongs to a package be known by its name, wherever the package lies.
+
+    For libraries of nodes, whose nodes declare revisions: what uses them has the same identity
+    with an installed library and with one that is being worked on.
+
+    Parameters
+    ----------
+    package : str
+        The name of the top-level package.
+    """
+    _known_by_name.add(package)
 
 
 def is_fixed(thing: Any) -> bool:
@@ -268,7 +284,7 @@ def _installed(module: str) -> bool:
     package = module.partition(".")[0]
     if package in ("__main__", "__mp_main__"):
         return False
-    if package == __name__.partition(".")[0] or package in sys.builtin_module_names:
+    if package in _known_by_name or package in sys.builtin_module_names:
         return True
     file = getattr(sys.modules.get(module), "__file__", None)
     if file is None and module not in sys.modules:

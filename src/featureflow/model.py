@@ -80,7 +80,11 @@ class BaseModel(PersistenceSettings, metaclass=ModelMeta):
 
     Derive from it, declare features, and give it settings: `PersistenceSettings` or
     `simple_settings`. ``Model.process(root=...)`` makes a document, ``Model(_id)`` opens one,
-    ``for document in Model`` goes through all.
+    ``for document in Model`` goes through all that are in its database and have its roots, also
+    those that another model has processed: derived classes share documents.
+
+    Names that begin with an underscore belong to every document, so that features may have any
+    other: ``_id``, and ``_name``, the display name.
 
     Parameters
     ----------

@@ -89,7 +89,10 @@ def plan(graph: Graph, want: Iterable[str], have: Callable[[str], bool]) -> Plan
     def visit(name: str, path: tuple[str, ...]) -> None:
         if name in path:
             circle = " -> ".join((*path[path.index(name) :], name))
-            raise CyclicGraph(f"{circle}: a feature cannot need itself; change one of these needs")
+            raise CyclicGraph(
+                f"{circle}: a feature cannot need itself; needs go by name, so change one of "
+                "these needs, or give a feature that stands for another a name of its own"
+            )
         if name in done:
             return
         if name not in graph:

@@ -5,6 +5,7 @@ sounds alike. Graphs are declared with `featureflow`; this package has the nodes
 learning and the index.
 """
 
+import featureflow.fingerprint
 from featureflow.errors import Error
 from featureflow.settings import simple_settings
 from zounds.arrays import ArrayWithUnits, AudioSamples, ConstantRateTimeSeries
@@ -63,6 +64,8 @@ from zounds.units import (
 )
 
 __version__ = "0.1.0"
+
+featureflow.fingerprint.known_by_name(__name__)
 
 __all__ = [
     "ArrayWithUnits",

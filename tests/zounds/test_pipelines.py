@@ -7,6 +7,7 @@ import soundfile
 
 import featureflow as ff
 import zounds
+from featureflow.fingerprint import is_fixed
 from zounds import SR11025, SR22050, AudioSampleRate, AudioSamples, HalfLapped, SampleRate
 
 
@@ -169,3 +170,25 @@ def test_what_is_no_audio_is_said_and_leaves_nothing(content):
         sound.process(meta=content)
     assert list(sound) == []
     assert list(sound.database.keys()) == []
+
+
+def test_the_identity_of_ready_made_nodes_is_kept_and_not_computed_again():
+    for feature in zounds.stft().features.values():
+        assert is_fixed(feature.node), feature
+
+
+def test_a_function_of_ones_own_may_use_all_of_zounds(in_folder):
+    def windowed_again(samples):
+        rate = zounds.HalfLapped() * zounds.Stride(2, 2)
+        series = zounds.ConstantRateTimeSeries(np.asarray(samples)[:, None], zounds.SR22050())
+        assert isinstance(samples, zounds.AudioSamples)
+        assert rate.frequency > zounds.Seconds(0)
+        return series
+
+    class Mine(zounds.stft()):
+        database = ff.InMemoryDatabase()
+        mine = zounds.ConstantRateTimeSeriesFeature(windowed_again, needs="resampled", store=True)
+
+    tone = zounds.SineSynthesizer(zounds.SR22050()).synthesize(zounds.Seconds(1))
+    document = Mine(Mine.process(meta=zounds.encode(tone, "wav")))
+    assert document.mine.shape == (22050, 1)
