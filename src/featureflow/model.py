@@ -175,14 +175,15 @@ class BaseModel(PersistenceSettings, metaclass=ModelMeta):
         _id = _id or cls.id_provider.new(name, digest)
         token = digest or uuid.uuid4().hex
         document = Document(_store_of(cls), _id)
-        before = _entry_before(document)
+        existed, before = document.exists(), _entry_before(document)
         cls._check_settings()
         entry = {"id": _id, "name": name or _id, "token": token, "roots": known}
-        moved = entry != before  # what roots stand for is found elsewhere now: store that
-        _Computation(cls, document, token, again=set(roots) if moved else set()).compute(
+        # what a root stands for may be found elsewhere now: that is stored again
+        again = set(roots) if existed and entry != before else set()
+        _Computation(cls, document, token, again).compute(
             [feature for feature in cls.features if cls.features[feature].store],
             handed=given.__getitem__,
-            entry=entry if moved else None,
+            entry=entry if entry != before else None,
         )
         if before is not None and before["token"] != token:
             document.forget(before["token"])
