@@ -225,14 +225,13 @@ class BaseModel(PersistenceSettings, metaclass=ModelMeta):
     @classmethod
     def _check_settings(cls) -> None:
         """Refuse to replace the one document of a class that this one is derived from."""
-        for base in cls.__mro__[1:]:
-            if cls.id_provider.only is not None and "id_provider" in vars(base):
-                if isinstance(base, ModelMeta) and "id_provider" not in vars(cls):
-                    raise GraphError(
-                        f"{cls.__name__} has the settings of {base.__name__}, and would replace "
-                        f"what that one has learned: decorate {cls.__name__} with simple_settings"
-                    )
-                return
+        owner = next(base for base in cls.__mro__ if "id_provider" in vars(base))
+        inherited = isinstance(owner, ModelMeta) and owner is not cls
+        if inherited and cls.id_provider.only is not None:
+            raise GraphError(
+                f"{cls.__name__} has the settings of {owner.__name__}, and would replace what that "
+                f"one has learned: decorate {cls.__name__} with simple_settings"
+            )
 
     @classmethod
     def _check_roots(cls, roots: dict[str, Any]) -> None:
@@ -254,7 +253,7 @@ class BaseModel(PersistenceSettings, metaclass=ModelMeta):
 
     @property
     def _name(self) -> str:
-        """What people call the document: the name of its source, or else its id."""
+        """str : The display name: that of the source, or else the id."""
         return str(self._document.entry()["name"])
 
     @property
