@@ -13,6 +13,7 @@ has a run of its own, so that those who write the same at the same time do not d
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 import warnings
 from collections.abc import Iterator
@@ -206,7 +207,8 @@ class Writer:
                 if value not in self._replacing:  # somebody else was faster with the same
                     needless.append(value.run(self._run))
                     continue
-                needless.append(value.run(self._document.header(value)["run"]))
+                with contextlib.suppress(KeyError, CorruptRecord):  # gone, or damaged
+                    needless.append(value.run(self._document.header(value)["run"]))
             self._records[value.header] = _sealed({"run": self._run, "records": digests})
         if entry is not None:
             self._records[self._document.entry_key] = _sealed(entry)

@@ -67,10 +67,10 @@ class LmdbDatabase:
     def read(self, key: str) -> bytes:
         """See `Store.read`."""
         with self._environment.reading() as transaction:
-            value = transaction.get(_bytes(key))
-        if value is None:
-            raise KeyError(key)
-        return bytes(value)
+            value = transaction.get(as_bytes(key))
+            if value is not None:
+                return bytes(value)  # the buffer dies with its transaction
+        raise KeyError(key)
 
     def write(self, records: Mapping[str, bytes]) -> None:
         """See `Store.write`; one transaction, on disk when it returns."""
@@ -119,7 +119,7 @@ class LmdbDatabase:
 
     def __contains__(self, key: str) -> bool:
         with self._environment.reading() as transaction:
-            return transaction.get(_bytes(key)) is not None
+            return transaction.get(as_bytes(key)) is not None
 
     def close(self) -> None:
         """See `Store.close`."""
@@ -159,6 +159,9 @@ class _Environment:
                 ) from error
             try:
                 self._check(opened)
+            except OSError as error:  # deleted in this moment
+                opened.close()
+                raise StoreError(f"the store at {self.path} has vanished: {error}") from error
             except BaseException:
                 opened.close()
                 raise
@@ -201,16 +204,10 @@ class _Environment:
     @contextmanager
     def reading(self) -> Iterator[lmdb.Transaction]:
         """Give a transaction to read in."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._closed_to_readers)
-            if not self._writing.locked():
-                self._let_go_of_the_deleted()
-            try:
-                transaction = self._open().begin(buffers=True)
-            except lmdb.MapResizedError:  # another process has let it grow
-                self._resize(0)
-                transaction = self._open().begin(buffers=True)
-            self._readers += 1
+        try:
+            transaction = self._begin_reading()
+        except lmdb.Error as error:
+            raise StoreError(f"the store at {self.path} cannot be read: {error}") from error
         try:
             with transaction:
                 yield transaction
@@ -220,6 +217,23 @@ class _Environment:
             with self._changed:
                 self._readers -= 1
                 self._changed.notify_all()
+
+    def _begin_reading(self) -> lmdb.Transaction:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._closed_to_readers)  # or none would be gone
+                if not self._writing.locked():
+                    self._let_go_of_the_deleted()
+                try:
+                    transaction = self._open().begin(buffers=True)
+                except lmdb.MapResizedError:
+                    pass
+                else:
+                    self._readers += 1
+                    return transaction
+            # another process has let it grow; as a writer, since none may be at work meanwhile
+            with self._writing, self._changed:
+                self._resize(0)
 
     def write(self, change: Callable[[lmdb.Transaction], T]) -> T:
         """Return what `change` returns, after what it did is on disk."""
