@@ -9,6 +9,7 @@ identified is an error that asks for a revision, never a guess.
 
 from __future__ import annotations
 
+import copyreg
 import dataclasses
 import dis
 import functools
@@ -33,6 +34,14 @@ from featureflow.errors import FingerprintError
 from featureflow.naming import qualified_name
 
 _STANDARD_LIBRARY = sysconfig.get_paths()["stdlib"]
+
+_LOADS = ("LOAD_GLOBAL", "LOAD_NAME")
+
+# What is told by how it is written.
+_WRITTEN = (
+    *(Fraction, range, complex, slice, type(Ellipsis), type(NotImplemented)),
+    *(types.GenericAlias, types.UnionType),
+)
 
 _known_by_name = {__name__.partition(".")[0]}
 
@@ -119,35 +128,39 @@ class _Identifier:
         self._alive: list[Any] = []  # ids are only good as long as their objects live
 
     def identify(self, thing: Any) -> Any:
-        if thing is None or isinstance(thing, bool | str):
+        kind = type(thing)
+        if thing is None or kind in (bool, str):
             return thing
-        if isinstance(thing, int | float | np.integer | np.floating):
+        if kind in (int, float) or isinstance(thing, np.integer | np.floating):
             return _number(thing)
-        if isinstance(thing, Fraction | range | complex):
+        if kind in _WRITTEN:
             return repr(thing)
         if id(thing) not in self._known:
             self._known[id(thing)] = f"recursion {len(self._known)}"
             self._alive.append(thing)
-            self._known[id(thing)] = self._compound(thing)
+            # a digest: what is used in many places would be written out in each
+            found = json.dumps(self._compound(thing)).encode()
+            self._known[id(thing)] = content_digest(found)
         return self._known[id(thing)]
 
     def _compound(self, thing: Any) -> Any:
-        if isinstance(thing, bytes):
+        kind = type(thing)
+        if kind in (bytes, bytearray):
             return ["bytes", content_digest(thing)]
-        if isinstance(thing, Enum):
-            return [qualified_name(type(thing)), thing.name, self.identify(thing.value)]
-        if tells := _telling_method(thing):
-            cls = type(thing)
-            kind = qualified_name(cls) if _telling_method(cls) else self._code(cls)
-            return [kind, self.identify(tells(thing))]
-        if isinstance(thing, np.ndarray | np.generic):
-            return self._array(thing)
-        if isinstance(thing, tuple | list):
+        if kind in (tuple, list):
             return ["list", *map(self.identify, thing)]
-        if isinstance(thing, set | frozenset):
+        if kind in (set, frozenset):
             return ["set", *sorted(json.dumps(self.identify(item)) for item in thing)]
-        if isinstance(thing, Mapping):
+        if kind is dict:
             return ["dict", *([self.identify(k), self.identify(v)] for k, v in thing.items())]
+        if kind is np.ndarray or isinstance(thing, np.generic):
+            return self._array(np.asarray(thing))
+        if tells := _telling_method(thing):
+            cls = qualified_name(kind) if _telling_method(kind) else self._code(kind)
+            return [cls, self.identify(tells(thing))]
+        if isinstance(thing, Enum):
+            methods = [] if _installed(kind.__module__) else list(self._methods(kind))
+            return [qualified_name(kind), thing.name, self.identify(thing.value), *methods]
         if isinstance(thing, type | types.FunctionType):
             return self._code(thing)
         if isinstance(thing, functools.partial):
@@ -155,46 +168,70 @@ class _Identifier:
         if isinstance(thing, types.MethodType):
             return ["method", self.identify(thing.__self__), self.identify(thing.__func__)]
         if isinstance(thing, types.ModuleType | logging.Logger):
-            return thing.__class__.__name__  # what is used of a module is identified by itself
+            return kind.__name__  # what is used of a module is identified by itself
         if callable(thing) and _is_found_by_name(thing):
             return [qualified_name(thing)]  # compiled: str.upper, np.sin
-        for inner in ("__wrapped__", "py_func"):  # lru_cache, compilers
-            if hasattr(thing, inner):
-                return [qualified_name(type(thing)), self.identify(getattr(thing, inner))]
+        if isinstance(thing, functools._lru_cache_wrapper):
+            return ["cached", self.identify(thing.__wrapped__)]
+        if hasattr(thing, "py_func"):  # compiled from it
+            return [qualified_name(kind), self.identify(thing.py_func)]
         if dataclasses.is_dataclass(thing):
-            fields = [field for field in dataclasses.fields(thing) if field.compare]
-            return [
-                self._code(type(thing)),
-                *([field.name, self._within(thing, field.name)] for field in fields),
-            ]
-        if hasattr(thing, "__dict__"):
-            inside = [[name, self._within(thing, name)] for name in sorted(vars(thing))]
-            return [self._code(type(thing)), *inside]
-        raise FingerprintError(
-            f"{thing!r} (a {qualified_name(type(thing))}) cannot be told from others like it: give "
-            "the node that uses it a revision (revision = 1, to be raised when results change), "
-            "or the object a method __fingerprint__() that returns plain values"
-        )
+            fields = [field.name for field in dataclasses.fields(thing) if field.compare]
+            inside = {name: getattr(thing, name) for name in fields}
+            return [self._code(kind), self._state(kind, inside)]
+        return self._object(thing)
 
-    def _within(self, thing: Any, name: str) -> Any:
-        with _located(f"in {name!r} of {type(thing).__qualname__}"):
-            return self.identify(getattr(thing, name))
+    def _object(self, thing: Any) -> Any:
+        """Identify any other object by what it would be copied from."""
+        kind = type(thing)
+        try:
+            reduce = copyreg.dispatch_table.get(kind)
+            copied = reduce(thing) if reduce is not None else thing.__reduce_ex__(2)
+        except Exception:  # whatever objects do that cannot be copied
+            raise FingerprintError(
+                f"{thing!r} (a {qualified_name(kind)}) cannot be told from others like it: give "
+                "the node that uses it a revision (revision = 1, to be raised when results "
+                "change), or the object a method __fingerprint__() that returns plain values"
+            ) from None
+        if isinstance(copied, str):
+            return [qualified_name(kind), copied]
+        make, arguments, state, items, pairs = (*copied, None, None, None)[:5]
+        return [
+            self._code(kind),
+            self.identify(make),
+            *map(self.identify, arguments),
+            *([self._state(kind, part) for part in (state if type(state) is tuple else [state])]),
+            *map(self.identify, items or ()),
+            *map(self.identify, pairs or ()),
+        ]
 
-    def _array(self, array: Any) -> Any:
-        plain = np.asarray(array)
-        extra = self.identify(vars(array)) if getattr(array, "__dict__", None) else None
-        shape = list(plain.shape)
-        if plain.dtype.hasobject:
-            return ["array", shape, self.identify(plain.tolist()), extra]
-        return ["array", plain.dtype.str, shape, content_digest(plain.tobytes()), extra]
+    def _state(self, kind: type, state: Any) -> Any:
+        """Identify the attributes of an object, but for those that a property has remembered."""
+        if state is not None and type(state) is not dict:
+            return self.identify(state)
+        parts: list[Any] = []
+        for name, value in (state or {}).items():
+            if not isinstance(getattr(kind, str(name), None), functools.cached_property):
+                with _located(f"in {name!r} of {kind.__qualname__}"):
+                    parts.append([self.identify(name), self.identify(value)])
+        return parts
+
+    def _array(self, array: np.ndarray[Any, Any]) -> Any:
+        shape = list(array.shape)
+        if array.dtype.hasobject:
+            return ["array", shape, self.identify(array.tolist())]
+        return ["array", array.dtype.str, shape, content_digest(array.tobytes())]
 
     def _code(self, thing: Any) -> Any:
         """Identify a class or function: by its revision, or by what it consists of."""
         if isinstance(thing, types.FunctionType):
             if revision := _revision(thing):
                 return [qualified_name(thing), *revision]
-            own = [] if _installed(thing.__module__) else self._function(thing)
-            return [qualified_name(thing), *own]
+            if not _installed(thing.__globals__.get("__name__")):
+                return [qualified_name(thing), *self._function(thing)]
+            # made by a decorator of a package, around what it holds
+            held = [] if _is_found_by_name(thing) else self._cells(thing).values()
+            return [qualified_name(thing), *map(self.identify, held)]
         parts: list[Any] = [qualified_name(thing)]
         for base in thing.__mro__:
             if revision := _revision(base):
@@ -202,46 +239,65 @@ class _Identifier:
                 break  # it speaks for its own bases too
             parts.append(qualified_name(base))
             if not _installed(base.__module__):
-                parts += self._body(base)
+                parts += self._methods(base)
+                parts += self._attributes(base)
         return parts
 
-    def _body(self, cls: type) -> Iterator[Any]:
+    def _methods(self, cls: type) -> Iterator[Any]:
         generated = _GENERATED if dataclasses.is_dataclass(cls) else frozenset()
         for name, value in sorted(vars(cls).items()):
             function = _as_function(value)
-            if function is not None:
-                if name not in generated or function.__code__.co_filename != "<string>":
-                    yield [name, *self._function(function)]
-            elif not (name.startswith("__") or name == "_abc_impl" or _is_slot(value)):
+            if function is not None and (
+                name not in generated or function.__code__.co_filename != "<string>"
+            ):
+                yield [name, *self._function(function)]
+
+    def _attributes(self, cls: type) -> Iterator[Any]:
+        if issubclass(cls, Enum):
+            yield from ([member.name, self.identify(member.value)] for member in cls)
+            return
+        for name, value in sorted(vars(cls).items()):
+            hidden = name.startswith("__") or name == "_abc_impl" or _is_slot(value)
+            if not hidden and _as_function(value) is None:
                 with _located(f"in {cls.__qualname__}.{name}"):
                     yield [name, self.identify(value)]
 
+    def _cells(self, function: types.FunctionType) -> dict[str, Any]:
+        """Return what a function holds of the functions around it."""
+        names = function.__code__.co_freevars
+        cells = zip(names, function.__closure__ or (), strict=True)
+        empty = types.CellType()  # not filled yet
+        return {name: cell.cell_contents for name, cell in cells if cell != empty}
+
     def _function(self, function: types.FunctionType) -> list[Any]:
         """Identify a function by its code, its defaults, and all that it uses."""
-        variables = dict(function.__globals__)
-        names = function.__code__.co_freevars
-        for name, cell in zip(names, function.__closure__ or (), strict=True):
-            variables.pop(name, None)
-            if cell != types.CellType():  # not filled yet
-                variables[name] = cell.cell_contents
+        code, cells = function.__code__, self._cells(function)
         with _located(f"used by {function.__qualname__}"):
             defaults = self.identify([function.__defaults__, function.__kwdefaults__])
-        for module in _imports_in(function.__code__):
+        variables = {name: function.__globals__[name] for name in _variables_in(code)
+                     if name in function.__globals__} | cells  # fmt: skip
+        for module in _imports_in(code):
             if not _installed(module):
                 variables.setdefault(module.partition(".")[0], importlib.import_module(module))
-        used = self._used(_names_in(function.__code__), variables, function.__qualname__, set())
-        return [_compiled(function.__code__), defaults, *used]
+        used = self._used(sorted(variables), variables, code, function.__qualname__, set())
+        return [_compiled(code), defaults, *used]
 
     def _used(
-        self, names: list[str], variables: Mapping[str, Any], by: str, modules: set[str]
+        self,
+        names: list[str],
+        variables: Mapping[str, Any],
+        code: types.CodeType,
+        by: str,
+        modules: set[str],
     ) -> Iterator[Any]:
         for name in names:
             value = variables.get(name)
             if isinstance(value, types.ModuleType):
                 if not _installed(value.__name__) and value.__name__ not in modules:
                     modules.add(value.__name__)
-                    yield from self._used(names, vars(value), by, modules)
-            elif name in variables and not name.startswith("__"):
+                    inside = [other for other in _names_in(code) if other in vars(value)]
+                    yield from self._used(inside, vars(value), code, by, modules)
+            elif not name.startswith("__"):
                 with _located(f"as {name!r}, used by {by}"):
                     yield [name, self.identify(value)]
 
@@ -279,8 +335,10 @@ def _revision(thing: Any) -> list[Any]:
     return ["revision", declared] if isinstance(declared, int | str) else []
 
 
-def _installed(module: str) -> bool:
+def _installed(module: Any) -> bool:
     """Whether a module belongs to Python or to a package, and not to the project at hand."""
+    if not isinstance(module, str):
+        return False
     package = module.partition(".")[0]
     if package in ("__main__", "__mp_main__"):
         return False
@@ -303,26 +361,28 @@ def _is_found_by_name(thing: Any) -> bool:
     return getattr(sys.modules.get(module), name, None) is thing
 
 
-def _names_in(code: types.CodeType) -> list[str]:
-    names = {*code.co_names, *code.co_freevars}
-    for item in code.co_consts:
-        if isinstance(item, types.CodeType):
-            names.update(_names_in(item))
-    return sorted(names)
+@functools.lru_cache(maxsize=1024)
+def _names_in(code: types.CodeType) -> tuple[str, ...]:
+    """Return all names in a function: variables, attributes and modules."""
+    return tuple(sorted({*code.co_names, *(n for inner in _inner(code) for n in _names_in(inner))}))
 
 
 @functools.lru_cache(maxsize=1024)
-def _imports_in(code: types.CodeType) -> tuple[str, ...]:
+def _variables_in(code: types.CodeType) -> frozenset[str]:
+    """Return the global variables that a function reads."""
+    own = {i.argval for i in dis.get_instructions(code) if i.opname in _LOADS}
+    return frozenset(own.union(*map(_variables_in, _inner(code))))
+
+
+@functools.lru_cache(maxsize=1024)
+def _imports_in(code: types.CodeType) -> frozenset[str]:
     """Return the modules that a function imports when it is called."""
-    found = [
-        instruction.argval
-        for instruction in dis.get_instructions(code)
-        if instruction.opname == "IMPORT_NAME"
-    ]
-    for item in code.co_consts:
-        if isinstance(item, types.CodeType):
-            found += _imports_in(item)
-    return tuple(found)
+    own = {i.argval for i in dis.get_instructions(code) if i.opname == "IMPORT_NAME"}
+    return frozenset(own.union(*map(_imports_in, _inner(code))))
+
+
+def _inner(code: types.CodeType) -> list[types.CodeType]:
+    return [item for item in code.co_consts if isinstance(item, types.CodeType)]
 
 
 def _compiled(code: types.CodeType) -> str:

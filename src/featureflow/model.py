@@ -396,8 +396,8 @@ class _Computation:
             if now.fingerprint_of(name) != self.fingerprint_of(name):
                 raise UnavailableError(
                     f"{name} of {self._document.id!r} was computed while a model that it needs "
-                    "learned anew, or by a node that changed while it ran: ask for it again, and "
-                    "let stream() return a new object for each run"
+                    "learned anew: ask for it again. Or its node changes what identifies it while "
+                    "it runs, such as a cache: then give the node a revision = 1"
                 )
 
     def _inputs(self, todo: Plan, handed: Callable[[str], Any]) -> dict[str, Any]:
