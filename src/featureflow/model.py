@@ -340,7 +340,8 @@ class _Computation:
         def unavailable(root: str) -> Any:
             raise UnavailableError(
                 f"{name} of {self._document.id!r} cannot be computed any more: {root} was handed "
-                f"to {self._model.__name__}.process() and not stored; process it again"
+                f"to {self._model.__name__}.process() and is not stored, or not by the node that "
+                "the class has now; process it again"
             )
 
         self.compute([name], unavailable, collect=(name, collected))

@@ -1,0 +1,84 @@
+"""What version 1 has written is read by every later version, and found under its key.
+
+The golden values were written once. If a test here fails, people would lose what they have stored:
+keep the old format readable, and the old fingerprints, or raise the number of the format.
+"""
+
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+import featureflow as ff
+import zounds
+from featureflow.codec import decode, encode
+
+GOLDEN = json.loads((Path(__file__).parent / "v1.json").read_text())
+
+VALUES = {
+    "plain": [
+        None,
+        True,
+        1,
+        -2.5,
+        "grün",
+        b"\0\1",
+        (1, 2),
+        {"a": [Fraction(1, 3)]},
+        range(1, 9, 2),
+    ],
+    "array": np.arange(6, dtype="<f4").reshape(2, 3),
+    "bits": np.array([True, False, True] * 5),
+    "series": zounds.ConstantRateTimeSeries(np.ones((2, 2), "<f4"), zounds.HalfLapped()),
+    "audio": zounds.AudioSamples(np.array([0.5, -0.5], "<f4"), 44100),
+    "scales": [zounds.BarkScale(50.0, 11025.0, 100), zounds.LinearScale(Fraction(1, 3), 4)],
+    "slice": zounds.TimeSlice(start=1, duration=Fraction(1, 2)),
+}
+
+
+class Sound(zounds.stft()):
+    database = ff.InMemoryDatabase()
+    bark = zounds.ConstantRateTimeSeriesFeature(zounds.BarkBands, needs="fft")
+    bfcc = zounds.ConstantRateTimeSeriesFeature(zounds.BFCC, needs=bark)
+    mel = zounds.ConstantRateTimeSeriesFeature(zounds.MelBands, needs="fft")
+    mfcc = zounds.ConstantRateTimeSeriesFeature(zounds.MFCC, needs=mel)
+    pooled = zounds.ConstantRateTimeSeriesFeature(zounds.Max, needs="windowed", axis=1)
+
+
+class Learner(ff.BaseModel):
+    database = ff.InMemoryDatabase()
+    docs = ff.Feature(ff.IteratorNode)
+    shuffle = ff.NumpyFeature(zounds.ReservoirSampler, nsamples=1e6, needs=docs)
+    unitnorm = ff.PickleFeature(zounds.UnitNorm, needs=shuffle)
+    kmeans = ff.PickleFeature(zounds.KMeans, centroids=128, needs=unitnorm)
+    pipeline = ff.PickleFeature(zounds.PreprocessingPipeline, needs=(unitnorm, kmeans))
+
+
+def fingerprints():
+    return {
+        f"{model.__name__}.{name}": model._fingerprint(name)
+        for model in (Sound, Learner)
+        for name in model.features
+    }
+
+
+def test_records_are_read():
+    for name, value in VALUES.items():
+        back = decode(bytes.fromhex(GOLDEN["records"][name]))
+        assert type(back) is type(value), name
+        if isinstance(value, np.ndarray):
+            assert back.dtype == value.dtype
+            np.testing.assert_array_equal(np.asarray(back), np.asarray(value))
+            assert getattr(back, "units", None) == getattr(value, "units", None)
+        else:
+            assert back == value, name
+
+
+def test_records_are_written_the_same():
+    for name, value in VALUES.items():
+        assert encode(value).hex() == GOLDEN["records"][name], name
+
+
+def test_computations_have_the_same_fingerprints():
+    assert fingerprints() == GOLDEN["fingerprints"]
