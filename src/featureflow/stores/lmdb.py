@@ -204,10 +204,16 @@ class _Environment:
     @contextmanager
     def reading(self) -> Iterator[lmdb.Transaction]:
         """Give a transaction to read in."""
-        try:
-            transaction = self._begin_reading()
-        except lmdb.Error as error:
-            raise StoreError(f"the store at {self.path} cannot be read: {error}") from error
+        with self._changed:
+            self._changed.wait_for(lambda: not self._closed_to_readers)
+            if not self._writing.locked():
+                self._let_go_of_the_deleted()
+            try:
+                transaction = self._open().begin(buffers=True)
+            except lmdb.MapResizedError:  # another process has let it grow
+                self._resize(0)
+                transaction = self._open().begin(buffers=True)
+            self._readers += 1
         try:
             with transaction:
                 yield transaction
@@ -217,23 +223,6 @@ class _Environment:
             with self._changed:
                 self._readers -= 1
                 self._changed.notify_all()
-
-    def _begin_reading(self) -> lmdb.Transaction:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: not self._closed_to_readers)  # or none would be gone
-                if not self._writing.locked():
-                    self._let_go_of_the_deleted()
-                try:
-                    transaction = self._open().begin(buffers=True)
-                except lmdb.MapResizedError:
-                    pass
-                else:
-                    self._readers += 1
-                    return transaction
-            # another process has let it grow; as a writer, since none may be at work meanwhile
-            with self._writing, self._changed:
-                self._resize(0)
 
     def write(self, change: Callable[[lmdb.Transaction], T]) -> T:
         """Return what `change` returns, after what it did is on disk."""
