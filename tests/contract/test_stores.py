@@ -7,7 +7,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 
 import lmdb
 import pytest
@@ -155,7 +154,6 @@ class TestLmdbDatabase(StoreContract):
             while not stop.is_set():
                 try:
                     assert store.read("a") == b"1"
-                    time.sleep(0.001)
                 except Exception as error:
                     failures.append(error)
 

@@ -233,8 +233,7 @@ class _Environment:
                 with self._changed:
                     opened = self._open()
                 try:
-                    with opened.begin(write=True) as transaction:
-                        return change(transaction)
+                    return self._changed_by(change, opened)
                 except lmdb.MapFullError:
                     with self._changed:
                         self._resize(2 * opened.info()["map_size"])
@@ -245,6 +244,20 @@ class _Environment:
                     raise StoreError(
                         f"the store at {self.path} cannot be written: {error}; is the disk full?"
                     ) from error
+
+    def _changed_by(self, change: Callable[[lmdb.Transaction], T], opened: lmdb.Environment) -> T:
+        transaction = opened.begin(write=True)
+        try:
+            result = change(transaction)
+        except BaseException:
+            # py-lmdb lets an abort wait until nobody reads, which with busy readers is never
+            with self._changed:
+                self._until_quiet()
+                transaction.abort()
+                self._go_on()
+            raise
+        transaction.commit()
+        return result
 
     def _resize(self, size: int) -> None:
         """Give the map another size, 0 for the one it has on disk; the caller holds `_changed`."""
