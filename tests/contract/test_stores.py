@@ -214,6 +214,34 @@ class TestLmdbDatabase(StoreContract):
         subprocess.run([sys.executable, "-c", code, str(store.path)], check=True)
         assert len(store.read("b")) == 70 << 20
 
+    def test_several_processes_that_read_let_it_grow_at_once(self, store):
+        store.write({"a": b"1"})
+        code = (
+            "import sys, threading, featureflow as ff\n"
+            "store = ff.LmdbDatabase(sys.argv[1])\n"
+            "stop = threading.Event()\n"
+            "def read():\n"
+            "    while not stop.is_set(): assert store.read('a') == b'1'\n"
+            "threads = [threading.Thread(target=read) for _ in range(2)]\n"
+            "for thread in threads: thread.start()\n"
+            "for i in range(8): store.write({f'{sys.argv[2]}/{i}': bytes(10 << 20)})\n"
+            "stop.set()\n"
+            "for thread in threads: thread.join()\n"
+        )
+        children = [
+            subprocess.Popen(
+                [sys.executable, "-c", code, str(store.path), str(i)],
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for i in range(3)
+        ]
+        for child in children:
+            _, printed = child.communicate()
+            assert printed == ""
+            assert child.returncode == 0
+        assert sum(len(store.read(key)) == 10 << 20 for key in store.keys()) == 24
+
     def test_a_newer_format_is_refused_by_name(self, tmp_path):
         with lmdb.open(str(tmp_path / "new")) as env, env.begin(write=True) as transaction:
             transaction.put(b"format", b"featureflow 2")

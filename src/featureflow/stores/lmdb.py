@@ -204,16 +204,10 @@ class _Environment:
     @contextmanager
     def reading(self) -> Iterator[lmdb.Transaction]:
         """Give a transaction to read in."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._closed_to_readers)
-            if not self._writing.locked():
-                self._let_go_of_the_deleted()
-            try:
-                transaction = self._open().begin(buffers=True)
-            except lmdb.MapResizedError:  # another process has let it grow
-                self._resize(0)
-                transaction = self._open().begin(buffers=True)
-            self._readers += 1
+        try:
+            transaction = self._begin_reading()
+        except lmdb.Error as error:
+            raise StoreError(f"the store at {self.path} cannot be read: {error}") from error
         try:
             with transaction:
                 yield transaction
@@ -223,6 +217,23 @@ class _Environment:
             with self._changed:
                 self._readers -= 1
                 self._changed.notify_all()
+
+    def _begin_reading(self) -> lmdb.Transaction:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._closed_to_readers)
+                if not self._writing.locked():
+                    self._let_go_of_the_deleted()
+                try:
+                    transaction = self._open().begin(buffers=True)
+                except lmdb.MapResizedError:
+                    pass
+                else:
+                    self._readers += 1
+                    return transaction
+            # another process has let it grow; in a writer's place, since none may be at work
+            with self._writing, self._changed:
+                self._resize(0)
 
     def write(self, change: Callable[[lmdb.Transaction], T]) -> T:
         """Return what `change` returns, after what it did is on disk."""
@@ -253,8 +264,10 @@ class _Environment:
             # py-lmdb lets an abort wait until nobody reads, which with busy readers is never
             with self._changed:
                 self._until_quiet()
-                transaction.abort()
-                self._go_on()
+                try:
+                    transaction.abort()
+                finally:
+                    self._go_on()
             raise
         transaction.commit()
         return result
