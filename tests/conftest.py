@@ -30,6 +30,14 @@ KINDS = {
 }
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_the_tests(tmp_path_factory):
+    """What is downloaded stays out of the cache of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def wav_files(tmp_path_factory):
     """A folder of 24 wav files, of three kinds at eight pitches."""

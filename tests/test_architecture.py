@@ -17,11 +17,13 @@ FILES = sorted(SOURCE.rglob("*.py"))
 LAYERS = [
     [["featureflow.errors"], ["featureflow.naming"]],
     [["featureflow.codec"], ["featureflow.stores"], ["featureflow.spool"], ["featureflow.node"]],
+    [["featureflow.source"], ["featureflow.downloads"]],
+    [["featureflow.archives"]],
     [["featureflow.sources"]],
     [["featureflow.fingerprint"], ["featureflow.plan"], ["featureflow.settings"]],
     [["featureflow.run"], ["featureflow.feature"]],
     [["featureflow.document"]],
-    [["featureflow.model"]],
+    [["featureflow.model"], ["featureflow.upkeep"]],
     [["featureflow"]],
     [["zounds.errors"]],
     [["zounds.units"], ["zounds.display"]],
@@ -29,6 +31,7 @@ LAYERS = [
     [["zounds.feature_types"]],
     [["zounds.audio"], ["zounds.dsp"], ["zounds.learn"], ["zounds.index"]],
     [["zounds.pipelines"], ["zounds.demo"]],
+    [["zounds.corpus"]],
     [["zounds"]],
 ]
 

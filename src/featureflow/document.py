@@ -49,7 +49,7 @@ class Document:
         """Yield the entry of each document of a store; warn of those that cannot be read."""
         for key in store.keys(store.key_builder.prefix("documents")):
             try:
-                yield _entry(_unsealed(store.read(key), key))
+                yield read_entry(store, key)
             except KeyError:
                 continue  # deleted meanwhile
             except CorruptRecord as error:
@@ -66,13 +66,12 @@ class Document:
             If the entry is not what was written.
         """
         try:
-            record = self.store.read(self.entry_key)
+            return read_entry(self.store, self.entry_key)
         except KeyError:
             raise DocumentNotFound(
                 f"there is no document {self.id!r} in {self.store!r}: process() returns the ids "
                 "of those there are"
             ) from None
-        return _entry(_unsealed(record, self.entry_key))
 
     def exists(self) -> bool:
         """Return whether something was processed under this id."""
@@ -112,12 +111,12 @@ class Document:
 
     def chunks(self, feature: Feature, value: Value) -> Iterator[Any]:
         """Yield the chunks of a stored value; raise `CorruptRecord` for what was not written so."""
-        for chunk in feature.chunks(self._records(value)):
+        for chunk in feature.chunks(self.records(value, self.header(value))):
             feature.check(chunk)
             yield chunk
 
-    def _records(self, value: Value) -> Iterator[bytes]:
-        header = self.header(value)
+    def records(self, value: Value, header: dict[str, Any]) -> Iterator[bytes]:
+        """Yield the records that a header names; raise `CorruptRecord` at the first damaged one."""
         for number, digest in enumerate(header["records"]):
             key = value.record(header["run"], number)
             try:
@@ -130,8 +129,12 @@ class Document:
 
     def header(self, value: Value) -> dict[str, Any]:
         """Return the ``run`` and the digests of the ``records`` of a stored value."""
-        header = _unsealed(self.store.read(value.header), value.header)
-        if not (isinstance(header, dict) and isinstance(header.get("records"), list)):
+        header = unsealed(self.store.read(value.header), value.header)
+        if not (
+            isinstance(header, dict)
+            and isinstance(header.get("run"), str)
+            and isinstance(header.get("records"), list)
+        ):
             raise _corrupt(value.header)
         return header
 
@@ -209,9 +212,9 @@ class Writer:
                     continue
                 with contextlib.suppress(KeyError, CorruptRecord):  # gone, or damaged
                     needless.append(value.run(self._document.header(value)["run"]))
-            self._records[value.header] = _sealed({"run": self._run, "records": digests})
+            self._records[value.header] = sealed({"run": self._run, "records": digests})
         if entry is not None:
-            self._records[self._document.entry_key] = _sealed(entry)
+            self._records[self._document.entry_key] = sealed(entry)
         if self._records:
             self._document.store.write(self._records)
         if needless:
@@ -223,19 +226,21 @@ class Writer:
             self._document.store.delete(*(value.run(self._run) for value in self._digests))
 
 
-def _sealed(value: Any) -> bytes:
+def sealed(value: Any) -> bytes:
     """Return a record behind its digest."""
     record = encode(value)
     return content_digest(record).encode() + record
 
 
-def _unsealed(record: bytes, key: str) -> Any:
+def unsealed(record: bytes, key: str) -> Any:
     if record[:_SEAL] != content_digest(record[_SEAL:]).encode():
         raise _corrupt(key)
     return decode(record[_SEAL:])
 
 
-def _entry(found: Any) -> dict[str, Any]:
+def read_entry(store: Store, key: str) -> dict[str, Any]:
+    """Return the entry under `key`; raise KeyError, or `CorruptRecord`."""
+    found = unsealed(store.read(key), key)
     if not (isinstance(found, dict) and {"id", "name", "token", "roots"} <= found.keys()):
         raise CorruptRecord(f"an entry has other parts than it should: {str(found)[:80]}")
     return found

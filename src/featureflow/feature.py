@@ -14,7 +14,7 @@ from featureflow.codec import decode, encode
 from featureflow.errors import CodecError, Error, FingerprintError, GraphError, NodeError
 from featureflow.fingerprint import identity, is_fixed
 from featureflow.naming import node_name
-from featureflow.node import FittingNode, StreamingNode
+from featureflow.node import is_fitting, is_streaming
 from featureflow.sources import Source, SourceNode
 from featureflow.spool import spooled
 
@@ -60,7 +60,7 @@ class Feature:
         self.name = ""
         self._identity: Any = None
         self._needs = _listed(needs)
-        if len(self._needs) > 1 and isinstance(self.node, StreamingNode):
+        if len(self._needs) > 1 and is_streaming(self.node):
             raise GraphError(
                 f"{node_name(self.node)} streams, and cannot have several needs: a node with "
                 "several needs is a function of their whole values"
@@ -111,6 +111,11 @@ class Feature:
         if is_fixed(self.node):
             self._identity = found
         return found
+
+    @property
+    def is_fixed(self) -> bool:
+        """bool : Whether `identity` was asked for, and will always be the same."""
+        return self._identity is not None
 
     def identify(self, given: Any) -> tuple[Any, dict[str, Any] | None]:
         """Return what to hand to the node of a root, and what is known of its content.
@@ -257,7 +262,7 @@ def _made(node: Any, parameters: dict[str, Any]) -> Any:
     elif parameters:
         _check_parameters(node, parameters)
         node = functools.partial(node, **parameters)
-    if not (callable(node) or isinstance(node, StreamingNode | FittingNode)):
+    if not (callable(node) or is_streaming(node) or is_fitting(node)):
         raise GraphError(
             f"{node_name(node)} is no node: it has to be callable, or have stream() or fit()"
         )

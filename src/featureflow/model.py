@@ -29,7 +29,7 @@ from featureflow.stores import Store
 
 _RESERVED = frozenset(
     {
-        *("process", "exists", "delete", "random", "features", "graph"),
+        *("process", "exists", "delete", "random", "features", "graph", "fixed"),
         *("id_provider", "key_builder", "database"),
     }
 )
@@ -40,6 +40,8 @@ class ModelMeta(type):
 
     features: dict[str, Feature]
     graph: Graph
+    fixed: dict[str, str]
+    """The fingerprints that will never change, as far as they are known."""
 
     def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> None:
         super().__init__(name, bases, namespace)
@@ -52,6 +54,7 @@ class ModelMeta(type):
                 else:
                     features.pop(attribute, None)
         cls.features = features
+        cls.fixed = {}
         cls.graph = {
             attribute: Spec(attribute, feature.node, feature.needs)
             for attribute, feature in features.items()
@@ -281,6 +284,10 @@ class BaseModel(PersistenceSettings, metaclass=ModelMeta):
             self._value(name)
         return self._document.digest(value)
 
+    def _is_stored(self, name: str) -> bool:
+        """Return whether a feature can be read, as it would be computed at this moment."""
+        return self._document.has(self._computation().value_of(name))
+
     @classmethod
     def _fingerprint(cls, name: str) -> str:
         """Return the identity of the computation of a feature, as it is at this moment."""
@@ -315,11 +322,14 @@ class _Computation:
 
     def fingerprint_of(self, name: str) -> str:
         """Return the identity of the computation of a feature."""
-        known = self._fingerprints.get(name)
+        known = self._fingerprints.get(name) or self._model.fixed.get(name)
         if known is None:
-            node = self._model.features[name].identity()
-            needs = [self.fingerprint_of(need) for need in self._model.graph[name].needs]
-            known = self._fingerprints[name] = fingerprint(node, needs)
+            feature, needs = self._model.features[name], self._model.graph[name].needs
+            node = feature.identity()
+            known = fingerprint(node, [self.fingerprint_of(need) for need in needs])
+            self._fingerprints[name] = known
+            if feature.is_fixed and all(need in self._model.fixed for need in needs):
+                self._model.fixed[name] = known
         return known
 
     def _has(self, name: str) -> bool:

@@ -62,6 +62,16 @@ class FittingNode(Protocol):
         ...
 
 
+def is_streaming(node: object) -> bool:
+    """Return whether a node is a `StreamingNode`."""
+    return hasattr(node, "stream")  # much faster than isinstance with a protocol
+
+
+def is_fitting(node: object) -> bool:
+    """Return whether a node is a `FittingNode`."""
+    return hasattr(node, "fit")
+
+
 @dataclass(frozen=True)
 class Whole:
     """Calls a function once, with the whole value of what it needs, and not chunk by chunk.

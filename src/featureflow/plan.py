@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from featureflow.errors import CyclicGraph, UnknownFeature
-from featureflow.node import FittingNode, Transform
+from featureflow.node import Transform, is_fitting
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,8 @@ def _unknown(name: str, path: tuple[str, ...], graph: Graph) -> str:
 
 def _with_examples(graph: Graph) -> Graph:
     """Let each fitting node that needs a fitted transform learn from what that one makes."""
+    if not any(is_fitting(spec.node) for spec in graph.values()):
+        return graph
     whole = dict(graph)
 
     def examples_of(name: str) -> str:
@@ -130,11 +132,11 @@ def _with_examples(graph: Graph) -> Graph:
         return made
 
     def source_of(need: str) -> str:
-        fits = need in graph and isinstance(graph[need].node, FittingNode)
+        fits = need in graph and is_fitting(graph[need].node)
         return examples_of(need) if fits else need
 
     for name, spec in graph.items():
-        if isinstance(spec.node, FittingNode):
+        if is_fitting(spec.node):
             whole[name] = Spec(name, spec.node, tuple(map(source_of, spec.needs)))
     return whole
 

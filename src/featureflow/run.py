@@ -11,7 +11,7 @@ import numpy as np
 
 from featureflow.errors import Error, GraphError, NodeError, UnavailableError
 from featureflow.naming import node_name
-from featureflow.node import FittingNode, Stage, StreamingNode, Whole
+from featureflow.node import Stage, Whole, is_fitting, is_streaming
 from featureflow.plan import Plan, Spec
 
 Emit = Callable[[str, Any], None]
@@ -111,11 +111,11 @@ def locked(value: Any) -> Any:
 def _stage(spec: Spec) -> Stage:
     """Return what runs a node, whatever kind it is; its steps take (place of the input, chunk)."""
     node = spec.node
-    if isinstance(node, FittingNode):
+    if is_fitting(node):
         return _Together(node.fit, spec.needs)
     if len(spec.needs) > 1 or isinstance(node, Whole):
         return _Together(node, spec.needs)
-    if isinstance(node, StreamingNode):
+    if is_streaming(node):
         return _Streamed(node.stream())
     return _EachChunk(node)
 

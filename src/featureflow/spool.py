@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 PIECE = 1 << 20
-_IN_MEMORY = 64 << 20
+IN_MEMORY = 64 << 20
 
 
 class TemporaryFile:
@@ -36,7 +36,7 @@ class TemporaryFile:
 def spooled(stream: Any, name: str) -> bytes | TemporaryFile:
     """Read a stream to memory, or to a temporary file if it is large."""
     start = bytearray()
-    while len(start) < _IN_MEMORY:
+    while len(start) < IN_MEMORY:
         piece = stream.read(PIECE)
         if isinstance(piece, str):
             raise TypeError(f"{name} yields text")

@@ -11,7 +11,11 @@ from featureflow.settings import simple_settings
 from zounds.arrays import ArrayWithUnits, AudioSamples, ConstantRateTimeSeries
 from zounds.audio.decode import Decode, decode
 from zounds.audio.encode import OggVorbis, encode, save
+from zounds.audio.facts import Facts
 from zounds.audio.resample import Mono, Resample
+from zounds.corpus.corpus import Corpus
+from zounds.corpus.outcome import Outcome, Progress, Report
+from zounds.corpus.search import CorpusHit
 from zounds.dsp.features import BFCC, MFCC, BarkBands, MelBands
 from zounds.dsp.frames import SlidingWindow
 from zounds.dsp.pooling import Max, Mean, Min, Std, Sum
@@ -26,6 +30,7 @@ from zounds.dsp.synthesis import (
 from zounds.dsp.windows import Hamming, Hann, Vorbis
 from zounds.errors import (
     AudioError,
+    CorpusError,
     LearningError,
     NoAudio,
     NotTrained,
@@ -78,9 +83,13 @@ __all__ = [
     "BarkScale",
     "ConstantRateTimeSeries",
     "ConstantRateTimeSeriesFeature",
+    "Corpus",
+    "CorpusError",
+    "CorpusHit",
     "Decode",
     "Error",
     "FFT",
+    "Facts",
     "HalfLapped",
     "Hamming",
     "HammingIndex",
@@ -104,8 +113,11 @@ __all__ = [
     "NoiseSynthesizer",
     "NotTrained",
     "OggVorbis",
+    "Outcome",
     "PartialAudio",
     "PreprocessingPipeline",
+    "Progress",
+    "Report",
     "Resample",
     "ReservoirSampler",
     "SR11025",

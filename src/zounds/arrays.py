@@ -117,6 +117,10 @@ class ArrayWithUnits(np.ndarray[Any, Any]):
         return with_units(result, units, audio=isinstance(self, AudioSamples))
 
     def __getitem__(self, index: Any) -> Any:
+        if index is Ellipsis:
+            view = np.asarray(self).view(type(self))
+            view.__dict__["_units"] = self._units
+            return view
         items = without_times(index, self.units)
         result = np.asarray(self)[items]
         if not isinstance(result, np.ndarray) or not is_basic(items):

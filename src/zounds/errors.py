@@ -9,7 +9,8 @@
     │   └── NoAudio             a file that is read, and holds no samples
     ├── LearningError           examples from which nothing can be learned (also ValueError)
     ├── NotTrained              a learned feature whose model has not learned yet
-    └── SearchError             a query or an index that cannot be used    (also ValueError)
+    ├── SearchError             a query or an index that cannot be used    (also ValueError)
+    └── CorpusError             a corpus that cannot be used, or not now
 
 `PartialAudio` is a warning: a file whose true audio was kept, though its end is missing.
 """
@@ -43,3 +44,7 @@ class SearchError(Error, ValueError):
 
 class PartialAudio(UserWarning):
     """A file was decoded as far as its audio goes; the rest is missing or broken."""
+
+
+class CorpusError(Error):
+    """A corpus that cannot be used, or not in this way or at this moment."""

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import featureflow as ff
+from featureflow.stores import Batch
 
 keys = st.lists(st.sampled_from(["a", "b", "aa", "c"]), min_size=1, max_size=3).map("/".join)
 
@@ -131,6 +132,20 @@ class TestInMemoryDatabase(StoreContract):
     @pytest.fixture
     def store(self):
         return ff.InMemoryDatabase()
+
+
+class TestBatch(StoreContract):
+    """At its limit with every write, with some, or never."""
+
+    @pytest.fixture(params=[0, 40, 8 << 20])
+    def limit(self, request):
+        return request.param
+
+    @pytest.fixture(params=["memory", "lmdb"])
+    def store(self, request, limit, tmp_path):
+        memory = request.param == "memory"
+        behind = ff.InMemoryDatabase() if memory else ff.LmdbDatabase(tmp_path / "db")
+        return Batch(behind, limit)
 
 
 class TestLmdbDatabase(StoreContract):

@@ -1,6 +1,12 @@
 import io
 import os
 import pickle
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
 import zipfile
 
 import pytest
@@ -24,7 +30,9 @@ def archive(tmp_path):
 
 
 @pytest.fixture
-def server(tmp_path, serve):
+def server(tmp_path, serve, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
     class Handler(serve.handler):
         def do_GET(self):
             if self.path == "/short":
@@ -102,7 +110,12 @@ def test_kept_content_needs_no_file():
     ("thing", "error", "match"),
     [
         ("/no/such/file.wav", ff.SourceNotFound, r"/no/such/file\.wav does not exist"),
+        ("/dev/null/file.wav", ff.SourceNotFound, r"/dev/null/file\.wav does not exist"),
+        ("a\0b", ff.SourceNotFound, "does not exist"),
+        ("x" * 5000, ff.SourceError, "x cannot be read: File name too long"),
         ("/", ff.SourceError, "/ is a folder"),
+        ("/dev/zero", ff.SourceError, "/dev/zero is a pipe, a socket or a device.*the stream"),
+        ("http://[1/a.wav", ff.InvalidParameter, r"http://\[1/a\.wav is no URL"),
         (3, ff.InvalidParameter, "3 has no content"),
         (io.StringIO("text"), ff.InvalidParameter, "text mode"),
     ],
@@ -144,10 +157,6 @@ def test_members_of_a_local_archive_are_found_again_even_nested(archive, tmp_pat
         assert reopened(member).read() == CONTENT
         assert pickle.loads(pickle.dumps(member)).read() == CONTENT
         assert pickle.loads(pickle.dumps(reopened(member))).read() == CONTENT
-
-
-def test_members_of_a_downloaded_archive_are_not_to_be_found_again(server, archive):
-    assert not next(ff.iter_zip(f"{server}/sounds.zip")).reopenable
 
 
 def test_a_member_that_has_left_its_archive(archive):
@@ -195,9 +204,40 @@ def test_urls(server, tmp_path):
     assert source.name == "x y.wav"
     assert source.read() == CONTENT
     assert reopened(source).read() == CONTENT
+    pickled = pickle.dumps(source)
     (tmp_path / "x y.wav").write_bytes(b"other")
+    for known in (source, reopened(source), pickle.loads(pickled)):
+        assert known.read() == CONTENT  # the server is not asked again
+    record = source.record()
+    assert ff.Source.of(f"{server}/x%20y.wav").read() == b"other"
     with pytest.raises(ff.SourceChanged):
-        reopened(source).read()
+        ff.Source.from_record(record).read()
+
+
+def test_a_url_is_downloaded_when_it_is_opened_and_stamped_from_then_on(server, tmp_path):
+    (tmp_path / "x.wav").write_bytes(CONTENT)
+    source = ff.Source.of(f"{server}/x.wav")
+    assert source.stamp() is None
+    source.read()
+    assert source.stamp()[0] == len(CONTENT)
+    (tmp_path / "y.wav").write_bytes(CONTENT)
+    record = ff.Source.of(f"{server}/y.wav").record()
+    assert record["stamp"][0] == len(CONTENT)
+    (tmp_path / "y.wav").unlink()
+    assert ff.Source.from_record(record).read() == CONTENT
+    with pytest.raises(ff.SourceNotFound, match=r"y\.wav answers 404"):
+        ff.Source.of(f"{server}/y.wav").read()
+
+
+def test_a_url_whose_copy_was_thrown_away_is_downloaded_again_and_checked(server, tmp_path):
+    (tmp_path / "x.wav").write_bytes(CONTENT)
+    record = ff.Source.of(f"{server}/x.wav").record()
+    shutil.rmtree(tmp_path / "cache")
+    assert ff.Source.from_record(record).read() == CONTENT
+    shutil.rmtree(tmp_path / "cache")
+    (tmp_path / "x.wav").write_bytes(CONTENT[::-1])
+    with pytest.raises(ff.SourceChanged, match=r"x\.wav is not what it was"):
+        ff.Source.from_record(record).read()
 
 
 def test_urls_that_cannot_be_had(server):
@@ -210,7 +250,7 @@ def test_urls_that_cannot_be_had(server):
 
 
 def test_large_streams_go_to_a_temporary_file_that_vanishes(monkeypatch, tmp_path):
-    monkeypatch.setattr(spool, "_IN_MEMORY", 1000)
+    monkeypatch.setattr(spool, "IN_MEMORY", 1000)
     monkeypatch.setattr(spool, "PIECE", 300)
     monkeypatch.setattr(spool.tempfile, "tempdir", str(tmp_path))
     source = ff.Source.of(io.BytesIO(CONTENT))
@@ -222,6 +262,79 @@ def test_large_streams_go_to_a_temporary_file_that_vanishes(monkeypatch, tmp_pat
     stream.close()
     del stream
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+@pytest.mark.parametrize("kind", ["pipe", "socket", "folder", "device"])
+def test_what_has_taken_the_place_of_a_file_is_refused_at_once(tmp_path, kind):
+    path = tmp_path / "a.wav"
+    path.write_bytes(CONTENT)
+    source = ff.Source.of(path)
+    record = source.record()
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as listening:
+        if kind == "pipe":
+            os.mkfifo(path)
+        elif kind == "socket":
+            listening.bind(os.path.relpath(path))  # whose length is limited
+        elif kind == "folder":
+            path.mkdir()
+        else:
+            path.symlink_to("/dev/zero")
+        for refused in (
+            source.open,
+            ff.Source.from_record(record).open,
+            lambda: ff.Source.of(path),
+        ):
+            with pytest.raises(ff.SourceError, match=r"a\.wav is a (pipe, a socket|folder)"):
+                refused()
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="needs /proc")
+def test_a_file_that_fails_while_it_is_read_is_named():
+    for read in (ff.Source.read, lambda source: list(source.pieces())):
+        with pytest.raises(ff.SourceError, match="mem cannot be read: Input/output error"):
+            read(ff.Source.of("/proc/self/mem"))
+
+
+AS_NOBODY = """
+import os, sys
+import featureflow as ff
+os.setuid(65534)
+for attempt in (
+    lambda: ff.Source.of(sys.argv[1] + "/a.wav").open(),
+    lambda: next(ff.iter_zip(sys.argv[1] + "/a.wav")),
+    lambda: ff.Source.of(sys.argv[1] + "/closed/a.wav"),
+    lambda: ff.Source.of(sys.argv[2]).open(),
+):
+    try:
+        attempt()
+    except ff.SourceError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs another user")
+def test_what_may_not_be_read_is_named(server):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        os.mkdir(f"{folder}/closed", 0o700)
+        for name in ("a.wav", "closed/a.wav"):
+            with open(f"{folder}/{name}", "wb"):
+                os.chmod(f"{folder}/{name}", 0o600)
+        lines = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, folder, f"{server}/sounds.zip"],
+            env={**os.environ, "XDG_CACHE_HOME": f"{folder}/cache"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+    assert lines[:3] == [
+        f"{folder}/a.wav cannot be read: Permission denied",
+        f"{folder}/a.wav cannot be read: Permission denied",
+        f"{folder}/closed/a.wav cannot be read: Permission denied",
+    ]
+    assert re.match(r"downloads cannot be kept in .*/cache/featureflow: Permission.*XDG", lines[3])
 
 
 def test_the_digest_is_of_the_content_only(tmp_path):

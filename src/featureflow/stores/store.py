@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Protocol, runtime_checkable
 from urllib.parse import quote
 
@@ -36,6 +37,7 @@ class StringDelimitedKeyBuilder:
         return self.build(*parts) + "/"
 
 
+@lru_cache(maxsize=4096)
 def _part(text: str) -> str:
     if not text:
         raise InvalidParameter("a part of a key is empty: give ids and names of one letter or more")

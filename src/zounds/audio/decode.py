@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -13,13 +15,46 @@ import numpy.typing as npt
 from featureflow.errors import InvalidParameter
 from featureflow.sources import Source
 from zounds.arrays import AudioSamples
-from zounds.audio.decoders import Samples, open_decoder
+from zounds.audio.decoders import Samples, Watched, open_decoder
 from zounds.errors import AudioError, NoAudio, PartialAudio
 from zounds.units import AudioSampleRate, SampleRate
 
 # Beyond it, no file is sound: even one of floats that are scaled like 32-bit integers stays below
 # 2^31. The powers of spectra overflow at a higher one.
 _LOUDEST = 1e10
+_READ_SIZE = 44100
+_WHOLE = 1 << 17  # samples that `decode` reads at a time: most sounds at once
+
+_reasons: ContextVar[list[str] | None] = ContextVar("reasons", default=None)
+
+
+@contextmanager
+def partial_audio() -> Iterator[list[str]]:
+    """Collect why files are partial, in place of `PartialAudio` warnings.
+
+    It holds for what is decoded in the ``with`` statement by this thread; other threads have
+    their own.
+
+    Yields
+    ------
+    list of str
+        It is filled with one reason for each partial file, without the file's name.
+
+    Examples
+    --------
+    >>> from zounds.audio.encode import encode
+    >>> content = encode(AudioSamples(np.ones(1000, np.float32), 44100), "wav")
+    >>> with partial_audio() as reasons:
+    ...     samples = decode(content[:1044])
+    >>> len(samples), reasons
+    (500, ['it ends after 1000 of 2000 bytes'])
+    """
+    reasons: list[str] = []
+    token = _reasons.set(reasons)
+    try:
+        yield reasons
+    finally:
+        _reasons.reset(token)
 
 
 def open_audio(source: Any) -> AudioReader:
@@ -62,7 +97,11 @@ class AudioReader:
         self.name = source.name
         self._stream = source.open()
         try:
-            self._decoder = open_decoder(self._stream, self.name)
+            self._watched = Watched(self._stream, self.name)
+            try:
+                self._decoder = open_decoder(self._watched, self.name)
+            finally:
+                self._watched.check()
         except BaseException:
             self._stream.close()
             raise
@@ -72,7 +111,7 @@ class AudioReader:
 
     @property
     def partial(self) -> str | None:
-        """str or None : Why the end of the audio is missing; known once all of it was read."""
+        """str or None : Why some of the audio is missing; known once all of it was read."""
         return self._decoder.partial
 
     def read(self, n: int) -> Samples:
@@ -94,8 +133,11 @@ class AudioReader:
             If there is no sample at all.
         AudioError
             If a sample is infinite, not a number, or beyond 1e10.
+        SourceError
+            If the file cannot be read on, which is no damage of the audio.
         """
         chunk = self._decoder.read(check_count("n", n))
+        self._watched.check()
         if not self._position and not len(chunk):
             why = self.partial or "it may have been left behind by a recorder that stopped early"
             raise NoAudio(f"{self.name} holds no samples ({why}): leave it out")
@@ -134,7 +176,7 @@ class Decode:
 
     revision = 1
 
-    read_size: int = field(default=44100, compare=False)
+    read_size: int = field(default=_READ_SIZE, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "read_size", check_count("read_size", self.read_size))
@@ -154,10 +196,18 @@ class _Decoding:
                 samples = chunk[:, 0] if reader.channels == 1 else chunk
                 yield AudioSamples(samples, reader.samplerate)
             if reader.partial:
-                warnings.warn(PartialAudio(f"{reader.name}: {reader.partial}"), stacklevel=2)
+                _tell(reader.name, reader.partial)
 
     def flush(self) -> Iterable[AudioSamples]:
         return ()
+
+
+def _tell(name: str, reason: str) -> None:
+    reasons = _reasons.get()
+    if reasons is None:
+        warnings.warn(PartialAudio(f"{name}: {reason}"), stacklevel=3)
+    else:
+        reasons.append(reason)
 
 
 def decode(source: Any) -> AudioSamples:
@@ -174,10 +224,10 @@ def decode(source: Any) -> AudioSamples:
     Warns
     -----
     PartialAudio
-        If the end of the file is missing or broken.
+        If some of the file is missing or broken.
     """
-    chunks = list(Decode().stream().step(source))
-    samples: AudioSamples = AudioSamples.joined(chunks)
+    chunks = list(Decode(_WHOLE).stream().step(source))
+    samples: AudioSamples = chunks[0] if len(chunks) == 1 else AudioSamples.joined(chunks)
     return samples
 
 

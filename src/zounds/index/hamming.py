@@ -54,6 +54,13 @@ class Snapshot:
     offsets: npt.NDArray[np.int64]
     codes: Codes
 
+    def place(self, row: int) -> tuple[int, TimeSlice]:
+        """Return the number of the document that a code belongs to, and the code's time in it."""
+        document = int(np.searchsorted(self.offsets, row, side="right")) - 1
+        rate = self.rates[document]
+        start = rate.frequency * (row - int(self.offsets[document]))
+        return document, TimeSlice(start=start, duration=rate.duration)
+
 
 @dataclass(frozen=True)
 class _Coded:
@@ -173,12 +180,12 @@ class HammingIndex(ff.BaseModel):
 
     def __len__(self) -> int:
         """Return the number of codes."""
-        return len(self._current.codes)
+        return len(self.current.codes)
 
     @property
     def bits(self) -> int:
         """int : The length of a code."""
-        return self._current.bits
+        return self.current.bits
 
     def search(self, query: Any, n_results: int = 5) -> SearchResults:
         """Return the nearest codes.
@@ -204,9 +211,9 @@ class HammingIndex(ff.BaseModel):
         number = isinstance(n_results, int | float | np.integer)
         if not number or n_results < 1 or not float(n_results).is_integer():
             raise SearchError(f"n_results={n_results!r}: ask for one result or more")
-        snapshot = self._current
-        packed = _packed(query, snapshot.bits)
-        distances = _distances(snapshot.codes, packed)
+        snapshot = self.current
+        packed = packed_code(query, snapshot.bits)
+        distances = distances_to(snapshot.codes, packed[np.newaxis])
         rows = _smallest(distances, int(n_results))
         hits = [self._hit(snapshot, int(row), int(distances[row])) for row in rows]
         return SearchResults(packed, hits, self._sound_of)
@@ -227,7 +234,7 @@ class HammingIndex(ff.BaseModel):
         SearchError
             If there are none.
         """
-        codes = self._current.codes
+        codes = self.current.codes
         if not len(codes):
             raise SearchError(f"{type(self).__name__} holds no codes: process some sounds first")
         chosen: Codes = codes[np.random.default_rng(seed).integers(len(codes))].copy()
@@ -246,7 +253,7 @@ class HammingIndex(ff.BaseModel):
         str
             In the standard alphabet; percent-encode it to put it into an address.
         """
-        return base64.b64encode(_packed(query, self.bits).tobytes()).decode()
+        return base64.b64encode(packed_code(query, self.bits).tobytes()).decode()
 
     def decode_query(self, text: str) -> Codes:
         """Return the code of a base64 text.
@@ -265,11 +272,17 @@ class HammingIndex(ff.BaseModel):
         SearchError
             If it is not base64, or not of the length of this index's codes.
         """
-        return _packed(_from_base64(text), self.bits)
+        return packed_code(_from_base64(text), self.bits)
 
     @property
-    def _current(self) -> Snapshot:
-        """Snapshot : The one to search."""
+    def current(self) -> Snapshot:
+        """Snapshot : The codes as they were when the index was built; to search.
+
+        Raises
+        ------
+        SearchError
+            If it was not built, or from other codes than the model computes now.
+        """
         name = type(self).__name__
         try:
             snapshot: Snapshot = self.snapshot
@@ -283,10 +296,7 @@ class HammingIndex(ff.BaseModel):
         return snapshot
 
     def _hit(self, snapshot: Snapshot, row: int, distance: int) -> Hit:
-        document = int(np.searchsorted(snapshot.offsets, row, side="right")) - 1
-        rate = snapshot.rates[document]
-        start = rate.frequency * (row - int(snapshot.offsets[document]))
-        time = TimeSlice(start=start, duration=rate.duration)
+        document, time = snapshot.place(row)
         return Hit(snapshot.ids[document], time, distance, snapshot.names[document])
 
     def _sound_of(self, _id: str) -> AudioSamples:
@@ -346,8 +356,25 @@ def hamming_index(model: type[ff.BaseModel], feature: ff.Feature) -> type[Hammin
     return type("Index", (HammingIndex,), {"model": model, "code": name})
 
 
-def _packed(query: Any, bits: int) -> Codes:
-    """Return a query, however it is given, as a packed code."""
+def packed_code(query: Any, bits: int) -> Codes:
+    """Return a code, however it is given, as packed bits.
+
+    Parameters
+    ----------
+    query : bytes, str or array
+        See `HammingIndex.search`.
+    bits : int
+        The length of a code.
+
+    Returns
+    -------
+    np.ndarray [shape=(ceil(bits / 8),), dtype=uint8]
+
+    Raises
+    ------
+    SearchError
+        If it is no code of this length.
+    """
     if isinstance(query, str):
         query = _from_base64(query)
     width = -(-bits // 8)
@@ -376,13 +403,26 @@ def _from_base64(text: str) -> bytes:
         raise SearchError(f"{text!r} is not a code in base64: {error}") from error
 
 
-def _distances(codes: Codes, query: Codes) -> npt.NDArray[np.int64]:
-    """Return the number of differing bits of each code [shape=(n,)]."""
-    counts: npt.NDArray[np.int64] = np.bitwise_count(codes ^ query).sum(axis=1, dtype=np.int64)
-    return counts
+def distances_to(codes: Codes, queries: Codes) -> npt.NDArray[np.uint16]:
+    """Return how far each code is from the nearest query.
+
+    Parameters
+    ----------
+    codes : np.ndarray [shape=(n, ceil(bits / 8)), dtype=uint8]
+    queries : np.ndarray [shape=(q, ceil(bits / 8)), dtype=uint8]
+
+    Returns
+    -------
+    np.ndarray [shape=(n,), unit=bits, dtype=uint16]
+    """
+    nearest = np.full(len(codes), np.iinfo(np.uint16).max, np.uint16)
+    for query in np.unique(queries, axis=0):
+        counts = np.bitwise_count(codes ^ query).sum(axis=1, dtype=np.uint16)
+        np.minimum(nearest, counts, out=nearest)
+    return nearest
 
 
-def _smallest(distances: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.intp]:
+def _smallest(distances: npt.NDArray[np.uint16], count: int) -> npt.NDArray[np.intp]:
     """Return the places of the smallest distances, in their order; of equal ones, the first."""
     if count < len(distances):
         histogram = np.bincount(distances)

@@ -1,0 +1,1 @@
+"""A folder that is a searchable collection of sounds: what was read, learned and indexed."""

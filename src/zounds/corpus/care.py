@@ -1,0 +1,215 @@
+"""Looks after a corpus: says what it holds, verifies it, and takes out what is not wanted."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import featureflow as ff
+from featureflow import upkeep
+from featureflow.document import Document
+from featureflow.source import FileSource
+from zounds.corpus import worker
+from zounds.corpus.catalogue import State
+from zounds.corpus.home import UNITS, Home
+from zounds.corpus.ingest import raise_changes
+from zounds.corpus.outcome import Outcome
+from zounds.corpus.places import is_within
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a corpus holds; see `Corpus.info`.
+
+    Attributes
+    ----------
+    path, preset : str
+    documents, partial, failed, missing : int
+        Sounds; those of them that are not whole; sources that could not be read; documents whose
+        source was not there any more when `Corpus.rescan` looked.
+    indexed, segments, bits : int
+        Documents and segments in the index, and the length of a code; 0 before there is one.
+    learned_from : int
+        How many documents the codes were learned from; 0 before.
+    up_to_date : bool
+        Whether everything that was added is in the index.
+    seconds : float [unit=s]
+        The duration of all sounds.
+    bytes : int
+        What the corpus takes on disk.
+    roots : tuple of str
+        The URIs that were added.
+    """
+
+    path: str
+    preset: str
+    documents: int
+    partial: int
+    failed: int
+    missing: int
+    indexed: int
+    segments: int
+    bits: int
+    learned_from: int
+    up_to_date: bool
+    seconds: float
+    bytes: int
+    roots: tuple[str, ...]
+
+    def record(self) -> dict[str, Any]:
+        """Return it as plain values, for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Check:
+    """What `Corpus.check` has found.
+
+    Attributes
+    ----------
+    documents : int
+        How many were verified.
+    problems : tuple of str
+        One line each; none where everything is as it was written.
+    """
+
+    documents: int
+    problems: tuple[str, ...]
+
+    def record(self) -> dict[str, Any]:
+        """Return it as plain values, for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """What `Corpus.compact` has done.
+
+    Attributes
+    ----------
+    before, after : int [unit=bytes]
+        What the store takes on disk.
+    left : int
+        How many records were left behind.
+    damaged : int
+        How many of the values could not be read; they are computed again when they are needed.
+    """
+
+    before: int
+    after: int
+    left: int
+    damaged: int
+
+    def record(self) -> dict[str, Any]:
+        """Return it as plain values, for JSON."""
+        return asdict(self)
+
+
+def info(home: Home) -> Info:
+    """See `Corpus.info`."""
+    there = home.exists()
+    state = home.catalogue.state() if there else State()
+    outcomes = list(home.catalogue.outcomes()) if there else []
+    documents = [outcome for outcome in outcomes if outcome.is_document]
+    clips, segments = (home.snapshot(unit) if there else None for unit in UNITS)
+    return Info(
+        path=str(home.path),
+        preset=home.card()["preset"],
+        documents=len(documents),
+        partial=sum(outcome.status == "partial" for outcome in documents),
+        failed=sum(outcome.status == "failed" for outcome in outcomes),
+        missing=sum(outcome.missing for outcome in documents),
+        indexed=len(clips.ids) if clips else 0,
+        segments=len(segments.codes) if segments else 0,
+        bits=segments.bits if segments else 0,
+        learned_from=state.learned_from,
+        up_to_date=state.indexed == state.changes,
+        seconds=sum(outcome.seconds for outcome in documents),
+        bytes=sum(path.stat().st_size for path in home.path.rglob("*.mdb")),
+        roots=state.roots,
+    )
+
+
+def check(home: Home) -> Check:
+    """See `Corpus.check`."""
+    if not home.exists():
+        return Check(0, ())
+    catalogue, store = home.catalogue, home.store
+    problems = [problem.message for problem in upkeep.verify(store)]
+    problems += catalogue.problems()
+    if not problems:
+        gone = [o for o in catalogue.outcomes() if o.is_document and not _exists(home, o.id)]
+        problems += [f"the document of {o.name} ({o.id}) is gone: add {o.uri} again" for o in gone]
+    if home.index_path.exists():
+        problems += [problem.message for problem in upkeep.verify(home.index_store)]
+    count = sum(1 for _ in store.keys(store.key_builder.prefix("documents")))
+    return Check(count, tuple(problems))
+
+
+def _exists(home: Home, _id: str | None) -> bool:
+    return _id is not None and Document(home.store, _id).exists()
+
+
+def compact(home: Home) -> Compacted:
+    """See `Corpus.compact`; the caller holds the lock."""
+    old = home.store_path
+    number = int(old.name.rpartition("-")[2]) + 1 if "-" in old.name else 2
+    new = home.path / f"store-{number}"
+    shutil.rmtree(new, ignore_errors=True)  # of one that was interrupted
+    model = home.model
+    wanted = {
+        (name, model._fingerprint(name)) for name, f in model.features.items() if f.store
+    }
+    target = ff.LmdbDatabase(new)
+    copied = upkeep.copy(home.store, target, lambda *value: value in wanted)
+    target.close()
+    before = _size(old)
+    home.write_card(store=new.name)
+    worker.open_store(str(old)).close()
+    shutil.rmtree(old, ignore_errors=True)
+    return Compacted(before, _size(new), copied.left, copied.damaged)
+
+
+def _size(store: Path) -> int:
+    return (store / "data.mdb").stat().st_size
+
+
+def remove(home: Home, things: Sequence[Any]) -> tuple[Outcome, ...]:
+    """See `Corpus.remove`; the caller holds the lock."""
+    known = home.known()
+    state = home.catalogue.state()
+    chosen: dict[str, Outcome] = {}
+    named: list[str] = []
+    for thing in things:
+        uri = _uri(thing)
+        matching = [o for o in known.values() if o.id == thing or is_within(o.uri, uri)]
+        if not matching:
+            raise ff.DocumentNotFound(
+                f"nothing in {home.path} came from {thing} or has that id: give an id, or a file, "
+                "folder, archive or URL that was added"
+            )
+        named.append(uri)
+        chosen |= {outcome.uri: outcome for outcome in matching}
+    raise_changes(home)
+    roots = tuple(root for root in state.roots if not any(is_within(root, uri) for uri in named))
+    home.catalogue.update(roots=roots)
+    for outcome in chosen.values():
+        if outcome.id is not None and _exists(home, outcome.id):
+            Document(home.store, outcome.id).delete()
+    # what lies where rescan looks is not to come back by itself
+    kept = [o for o in chosen.values() if any(is_within(o.uri, root) for root in roots)]
+    home.catalogue.forget(chosen.keys() - {outcome.uri for outcome in kept})
+    home.catalogue.write(
+        Outcome(outcome.uri, outcome.name, "removed", stamp=outcome.stamp) for outcome in kept
+    )
+    return tuple(chosen.values())
+
+
+def _uri(thing: Any) -> str:
+    if isinstance(thing, str) and "://" in thing:
+        return thing
+    return FileSource(Path(os.path.expanduser(os.fsdecode(thing)))).uri

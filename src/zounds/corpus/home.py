@@ -1,0 +1,197 @@
+"""The folder of a corpus: what lies where, and who may change it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import featureflow as ff
+from featureflow.stores import Store
+from zounds.corpus import worker
+from zounds.corpus.catalogue import Catalogue
+from zounds.corpus.outcome import Outcome
+from zounds.corpus.presets import DEFAULT, preset
+from zounds.errors import CorpusError
+from zounds.index.hamming import HammingIndex, Snapshot, hamming_index
+
+CARD = "corpus.json"
+UNITS = ("clip", "segment")
+
+_FORMAT = 1
+
+
+class Home:
+    """A corpus' folder.
+
+    ::
+
+        corpus.json    the format, the preset, and which folder is the store
+        store/         documents, their features, the catalogue and the model
+        index/         the codes, as they were when the index was built
+        lock           held by the one process that changes something
+
+    Parameters
+    ----------
+    path : path
+    asked : str or None
+        The preset that was asked for.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], asked: str | None) -> None:
+        if not os.fspath(path):
+            raise ff.InvalidParameter("the path of a corpus is empty: name a folder")
+        self.path = Path(os.path.abspath(os.path.expanduser(path)))
+        self._asked = asked
+        self._card: tuple[tuple[int, int], dict[str, Any]] | None = None
+        self._models: dict[worker.Job, Any] = {}
+        if asked is not None:
+            preset(asked)
+        self.card()
+
+    def exists(self) -> bool:
+        """Return whether something was put into the corpus."""
+        return (self.path / CARD).exists()
+
+    def card(self) -> dict[str, Any]:
+        """Return what ``corpus.json`` says, or will say."""
+        try:
+            status = (self.path / CARD).stat()
+        except OSError:
+            return {"format": _FORMAT, "preset": self._asked or DEFAULT, "store": "store"}
+        stamp = status.st_mtime_ns, status.st_ino
+        if self._card is None or self._card[0] != stamp:
+            self._card = stamp, self._read_card()
+        return self._card[1]
+
+    def _read_card(self) -> dict[str, Any]:
+        try:
+            card = json.loads((self.path / CARD).read_text("utf-8"))
+            found, made_with, _ = card["format"], card["preset"], card["store"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CorpusError(
+                f"{self.path / CARD} does not describe a corpus ({error}): give another folder, or "
+                "bring back a copy of that file"
+            ) from error
+        if found != _FORMAT:
+            raise CorpusError(
+                f"{self.path} is a corpus of format {found}, and this version of zounds reads "
+                f"format {_FORMAT}: upgrade zounds, or give another folder"
+            )
+        if self._asked not in (None, made_with):
+            raise ff.InvalidParameter(
+                f"{self.path} was made with the preset {made_with!r}, not {self._asked!r}: leave "
+                "the preset out, or give another folder"
+            )
+        return dict(card)
+
+    def write_card(self, **changed: Any) -> None:
+        """Change what ``corpus.json`` says, all or nothing."""
+        draft = self.path / f".{CARD}.{secrets.token_hex(4)}"
+        draft.write_text(json.dumps({**self.card(), **changed}, indent=1) + "\n", "utf-8")
+        draft.replace(self.path / CARD)
+
+    @property
+    def store_path(self) -> Path:
+        """Path : The folder of the store."""
+        return self.path / str(self.card()["store"])
+
+    @property
+    def store(self) -> Store:
+        """Store : Where the documents are."""
+        return worker.open_store(str(self.store_path))
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Catalogue : What is known of each source."""
+        return Catalogue(self.store)
+
+    def known(self) -> dict[str, Outcome]:
+        """Return what became of each source, by its URI."""
+        return {outcome.uri: outcome for outcome in self.catalogue.outcomes()}
+
+    @property
+    def job(self) -> worker.Job:
+        """Job : What a worker has to know."""
+        place = str(self.store_path)
+        return worker.Job(place, self.card()["preset"], self.catalogue.model_digest())
+
+    @property
+    def model(self) -> Any:
+        """type : The model of the documents; with codes, once they were learned."""
+        job = self.job
+        if job not in self._models:
+            self._models = {job: worker.model_of(job, self.store)}
+        return self._models[job]
+
+    @property
+    def index_path(self) -> Path:
+        """Path : The folder of the index."""
+        return self.path / "index"
+
+    @property
+    def index_store(self) -> Store:
+        """Store : Where the index is."""
+        return worker.open_store(str(self.index_path))
+
+    def index(self, unit: str) -> type[HammingIndex]:
+        """Return the class of the index over clips or segments."""
+        model = self.model
+        settings = {
+            "database": self.index_store,
+            "id_provider": ff.StaticIdProvider(unit),
+            "__doc__": f"The codes of {unit}s.",
+        }
+        feature = model.features["clip" if unit == "clip" else "segments"]
+        return type(f"{unit.capitalize()}Index", (hamming_index(model, feature),), settings)
+
+    def snapshot(self, unit: str) -> Snapshot | None:
+        """Return the codes that were indexed, whether they are up to date or not."""
+        if not self.index_path.exists() or not hasattr(self.model, "clip"):
+            return None
+        try:
+            snapshot: Snapshot = self.index(unit)().snapshot
+        except ff.DocumentNotFound:
+            return None
+        return snapshot
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Let this process alone change the corpus, meanwhile.
+
+        Raises
+        ------
+        CorpusError
+            If another one does, or the folder cannot be written to.
+        """
+        import filelock
+
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.path / "lock", timeout=0)
+            with lock:
+                if not self.exists():
+                    self._check_empty()
+                    self.write_card()
+                yield
+        except filelock.Timeout:
+            raise CorpusError(
+                f"another process is changing {self.path}: wait until it is done"
+            ) from None
+        except OSError as error:
+            raise CorpusError(
+                f"{self.path} cannot be written to ({error.strerror}): give another folder"
+            ) from error
+
+    def _check_empty(self) -> None:
+        others = [path.name for path in self.path.iterdir() if path.name != "lock"]
+        if others:
+            (self.path / "lock").unlink(missing_ok=True)
+            raise CorpusError(
+                f"{self.path} is no corpus, and holds {sorted(others)[0]!r}: give a new folder "
+                "for the corpus; sounds stay where they are"
+            )

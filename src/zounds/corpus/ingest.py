@@ -1,0 +1,115 @@
+"""Reads sounds into a corpus: what is new or has changed, in several processes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from featureflow.errors import SourceError
+from featureflow.source import Source
+from zounds.corpus import worker
+from zounds.corpus.discover import discover
+from zounds.corpus.home import Home
+from zounds.corpus.outcome import Outcome, Progress, Report
+from zounds.corpus.pool import Pool
+
+Tell = Callable[[Progress], None] | None
+
+_FULL_BATCH = 32 << 20  # bytes of files
+
+
+def add(home: Home, sources: Iterable[object], pool: Pool, tell: Tell) -> Report:
+    """See `Corpus.add`; the caller holds the lock."""
+    begun = time.monotonic()
+    found = discover(sources)
+    known = home.known()
+    _remember(home, found.roots)
+    tasks, skipped = _news(found.sources, known)
+    read = describe(home, tasks, pool, tell, done=len(skipped))
+    # what was only mistyped is not worth remembering
+    home.catalogue.write(o for o in found.failed if o.uri.startswith("zip:") or o.uri in known)
+    return Report((*skipped, *found.failed, *read), time.monotonic() - begun, found.others)
+
+
+def describe(
+    home: Home, tasks: Sequence[worker.Task], pool: Pool, tell: Tell, done: int = 0
+) -> list[Outcome]:
+    """Let workers describe sources, and remember what becomes of them.
+
+    Parameters
+    ----------
+    home : Home
+    tasks : sequence of Task
+    pool : Pool
+    tell : callable or None
+        Is told of the progress.
+    done : int
+        How many others are done already.
+    """
+    outcomes: list[Outcome] = []
+    if not tasks:
+        return outcomes
+    raise_changes(home)
+
+    def lost(task: worker.Task, cause: str) -> Outcome:
+        name = task.source.name
+        outcome = task.failed(f"{name}: the process that read it died ({cause}): leave it out")
+        home.catalogue.write([outcome])
+        return outcome
+
+    progress = Progress("reading", done, done + len(tasks))
+    for batch in pool.run(partial(worker.add, home.job), tasks, _weight, lost):
+        outcomes += batch
+        progress = replace(
+            progress,
+            done=progress.done + len(batch),
+            seconds=progress.seconds + sum(outcome.seconds for outcome in batch),
+            failed=progress.failed + sum(outcome.status == "failed" for outcome in batch),
+        )
+        if tell is not None:
+            tell(progress)
+    return outcomes
+
+
+def raise_changes(home: Home) -> None:
+    """Let the index know that it will not be up to date, before anything changes."""
+    home.catalogue.update(changes=home.catalogue.state().changes + 1)
+
+
+def _news(
+    sources: Sequence[Source], known: dict[str, Outcome]
+) -> tuple[list[worker.Task], list[Outcome]]:
+    """Return what has to be read, and what is there already."""
+    tasks, skipped = [], []
+    for source in sources:
+        before = known.get(source.uri)
+        if before is not None and before.is_document and is_unchanged(source, before):
+            skipped.append(replace(before, status="skipped"))
+        else:
+            tasks.append(worker.Task(source, before.id if before is not None else None))
+    return tasks, skipped
+
+
+def is_unchanged(source: Source, before: Outcome) -> bool:
+    """Return whether a source is as it was, as far as can be told without reading it."""
+    try:
+        return before.stamp is not None and not before.missing and source.stamp() == before.stamp
+    except SourceError:
+        return False
+
+
+def _remember(home: Home, roots: Sequence[str]) -> None:
+    known = home.catalogue.state().roots
+    fresh = [root for root in dict.fromkeys(roots) if root not in known]
+    if fresh:
+        home.catalogue.update(roots=(*known, *fresh))
+
+
+def _weight(task: worker.Task) -> float:
+    try:
+        size = getattr(task.source, "size", None) or (task.source.stamp() or [0])[0]
+    except SourceError:
+        size = 0
+    return float(size / _FULL_BATCH)

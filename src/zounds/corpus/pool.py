@@ -1,0 +1,196 @@
+"""Work in several processes, of which one may die without taking more than its item with it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from typing import Any, TypeVar
+
+from featureflow.errors import InvalidParameter
+from zounds.errors import CorpusError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# One thread each, or they would fight for the cores; and memory that is freed is kept for the next
+# block instead of being given back and taken anew, page by page (glibc reads it, others ignore it).
+_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
+    "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
+    "MALLOC_MMAP_THRESHOLD_": str(64 << 20),
+}
+_IDLE = 60  # s until workers that nobody needs leave
+_LARGEST_BATCH = 64
+
+
+class Pool:
+    """Calls a function with batches of items, in worker processes.
+
+    Parameters
+    ----------
+    workers : int or None
+        How many processes; None for one on each core that this process may use.
+    executor : concurrent.futures.Executor or None
+        Takes the batches instead.
+
+    Raises
+    ------
+    InvalidParameter
+        If both are given, or `workers` is not a positive whole number.
+    """
+
+    def __init__(self, workers: int | None = None, executor: Executor | None = None) -> None:
+        if executor is not None and workers is not None:
+            raise InvalidParameter(
+                f"workers={workers} and an executor were given: an executor has its own number"
+            )
+        whole = isinstance(workers, int) and not isinstance(workers, bool)
+        if workers is not None and not (whole and workers >= 1):
+            raise InvalidParameter(f"workers={workers!r}: give a whole number, at least 1")
+        self._workers = workers or _cores()
+        self._given = executor
+        self._executor: Executor | None = executor
+
+    def run(
+        self,
+        function: Callable[[Sequence[Item]], Sequence[Result]],
+        items: Sequence[Item],
+        weight: Callable[[Item], float],
+        lost: Callable[[Item, str], Result],
+    ) -> Iterator[Sequence[Result]]:
+        """Yield the results of batches, as they are done.
+
+        Parameters
+        ----------
+        function : callable, batch -> results
+            Where workers are processes, it can be pickled. May be called again with an item
+            whose worker died.
+        items : sequence
+        weight : callable, item -> float
+            How much of the weight of a full batch an item has, 1 or more for one of its own.
+        lost : callable, (item, why) -> result
+            Called for an item whose worker died, twice, the second time alone with it.
+
+        Raises
+        ------
+        CorpusError
+            If a given executor breaks.
+        """
+        batches = _batches(items, weight)
+        pending: dict[Future[Any], list[Item]] = {}
+        finished = False
+        try:
+            while True:
+                suspects: list[list[Item]] = []
+                try:
+                    while len(pending) < 2 * self._workers and (batch := next(batches, None)):
+                        suspects = [batch]  # should the pool turn out to be broken
+                        pending[self._submit(function, batch)] = batch
+                        suspects = []
+                    if not pending:
+                        finished = True
+                        return
+                    for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                        results = future.result()
+                        del pending[future]
+                        yield results
+                except BrokenExecutor:
+                    suspects += pending.values()
+                    pending = {}
+                    for item in (item for batch in suspects for item in batch):
+                        yield [self._alone(function, item, lost)]
+        finally:
+            for future in pending:
+                future.cancel()
+            if not finished:
+                self._stop()
+
+    def _alone(
+        self,
+        function: Callable[[Sequence[Item]], Sequence[Result]],
+        item: Item,
+        lost: Callable[[Item, str], Result],
+    ) -> Result:
+        """Return the result of an item; while no other is at work, so that it cannot be theirs."""
+        try:
+            (result,) = self._submit(function, [item]).result()
+        except BrokenExecutor as error:
+            return lost(item, _cause(error))
+        return result
+
+    def _submit(self, function: Callable[..., Any], batch: list[Item]) -> Future[Any]:
+        if self._given is not None:
+            try:
+                return self._given.submit(function, batch)
+            except BrokenExecutor as error:
+                raise CorpusError(
+                    f"the executor that was given is broken ({error}): what was finished is kept; "
+                    "give a new one to go on"
+                ) from error
+        try:
+            return self._own().submit(function, batch)
+        except BrokenExecutor:
+            return self._own().submit(function, batch)  # a new one
+
+    def _own(self) -> Executor:
+        import loky
+
+        executor: Executor = loky.get_reusable_executor(
+            max_workers=self._workers,
+            timeout=_IDLE,
+            initializer=_start,
+            initargs=(os.getpid(),),
+            env=_ENVIRONMENT,
+        )
+        self._executor = executor
+        return executor
+
+    def _stop(self) -> None:
+        if self._given is None and self._executor is not None:
+            self._executor.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]
+
+
+def _batches(items: Sequence[Item], weight: Callable[[Item], float]) -> Iterator[list[Item]]:
+    """Yield small batches first, so that every worker has one soon, and large ones later."""
+    batch: list[Item] = []
+    size, limit = 0.0, 4
+    for item in items:
+        heavy = weight(item)
+        if batch and (len(batch) == limit or size + heavy > 1):
+            yield batch
+            batch, size, limit = [], 0.0, min(2 * limit, _LARGEST_BATCH)
+        batch.append(item)
+        size += heavy
+    if batch:
+        yield batch
+
+
+def _cause(error: BaseException) -> str:
+    codes = re.search(r"\{(.*)\}", str(error))
+    return codes.group(1) if codes else "it ended without a word"
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _start(parent: int) -> None:
+    """Prepare a worker: Ctrl-C is its parent's affair, and without a parent it has no work."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+
+
+def _leave_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

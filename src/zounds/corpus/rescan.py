@@ -1,0 +1,168 @@
+"""Looks again at where sounds came from: what is new, changed, moved or gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import featureflow as ff
+from featureflow.document import Document
+from featureflow.source import Source, located
+from zounds.corpus import worker
+from zounds.corpus.discover import discover
+from zounds.corpus.home import Home
+from zounds.corpus.ingest import Tell, describe, is_unchanged, raise_changes
+from zounds.corpus.outcome import Outcome
+from zounds.corpus.places import local_path
+from zounds.corpus.pool import Pool
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What `Corpus.rescan` has found.
+
+    Attributes
+    ----------
+    new, changed, moved, missing, failed : tuple of Outcome
+        Sounds that were not there before; whose content is another; that lie elsewhere now, and
+        keep their ids; that are not there any more; that could not be read.
+    unchanged : int
+        How many sounds are as they were.
+    """
+
+    new: tuple[Outcome, ...]
+    changed: tuple[Outcome, ...]
+    moved: tuple[Outcome, ...]
+    missing: tuple[Outcome, ...]
+    failed: tuple[Outcome, ...]
+    unchanged: int
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.new)} new, {len(self.changed)} changed, {len(self.moved)} moved, "
+            f"{len(self.missing)} missing, {len(self.failed)} failed, {self.unchanged} unchanged"
+        )
+
+    def record(self) -> dict[str, Any]:
+        """Return it as plain values, for JSON."""
+        kinds = ("new", "changed", "moved", "missing", "failed")
+        listed = {kind: [o.record() for o in getattr(self, kind)] for kind in kinds}
+        return {**listed, "unchanged": self.unchanged}
+
+
+def rescan(home: Home, pool: Pool, tell: Tell, forget: bool) -> Changes:
+    """See `Corpus.rescan`; the caller holds the lock."""
+    known = home.known()
+    found = discover(local_path(root) or root for root in home.catalogue.state().roots)
+    present = {source.uri: source for source in found.sources}
+    fresh = [source for source in found.sources if source.uri not in known]
+    gone, same, altered = [], [], []
+    for outcome in known.values():
+        source = present.get(outcome.uri) or _source_of(outcome)
+        if source is None:
+            gone.append(outcome)
+        elif outcome.status == "removed" or _is_settled(source, outcome):
+            same.append(outcome)
+        else:
+            altered.append((source, outcome))
+    moved = _moved(home, fresh, [outcome for outcome in gone if outcome.is_document])
+    digests = {outcome.uri: _digest(home, outcome) for _, outcome in altered}
+
+    tasks = [worker.Task(source, outcome.id) for source, outcome in altered]
+    tasks += [worker.Task(s, moved[s.uri].id if s.uri in moved else None) for s in fresh]
+    kinds: dict[str, list[Outcome]] = {
+        kind: [] for kind in ("new", "changed", "moved", "failed", "touched")
+    }
+    for outcome in describe(home, tasks, pool, tell):
+        if not outcome.is_document:
+            kind = "failed"
+        elif outcome.uri in moved:
+            kind = "moved"
+            home.catalogue.forget([moved[outcome.uri].uri])
+            gone.remove(moved[outcome.uri])
+        elif digests.get(outcome.uri) is None:
+            kind = "new"
+        else:
+            kind = "touched" if digests[outcome.uri] == _digest(home, outcome) else "changed"
+        kinds[kind].append(outcome)
+    return Changes(
+        new=tuple(kinds["new"]),
+        changed=tuple(kinds["changed"]),
+        moved=tuple(kinds["moved"]),
+        missing=_settled_as_missing(home, gone, forget),
+        failed=(*found.failed, *kinds["failed"]),
+        unchanged=sum(outcome.is_document for outcome in same) + len(kinds["touched"]),
+    )
+
+
+def _source_of(outcome: Outcome) -> Source | None:
+    """Return the source of what was not added by a folder or archive, if it is still there."""
+    if outcome.uri.startswith("data:"):
+        return _Kept(outcome.uri, outcome.name)
+    try:
+        source = located(outcome.uri, fresh=False)
+        if outcome.uri.startswith("http") or source.stamp() is not None:
+            return source
+    except ff.SourceError:
+        pass
+    return None
+
+
+class _Kept(Source):
+    """Content that the corpus keeps itself, and that cannot change."""
+
+
+def _is_settled(source: Source, outcome: Outcome) -> bool:
+    """Whether a source need not be read again."""
+    if isinstance(source, _Kept):
+        return True
+    # what is no audio stays so; what could not be read at all may be readable now
+    return outcome.stamp is not None and is_unchanged(source, outcome)
+
+
+def _moved(home: Home, fresh: list[Source], gone: list[Outcome]) -> dict[str, Outcome]:
+    """Return what the new sources were before, by their URIs: the same content elsewhere."""
+    sizes = {outcome.stamp[0] for outcome in gone if outcome.stamp}
+    by_digest: dict[str, list[Outcome]] = {}
+    for outcome in gone:
+        digest = _digest(home, outcome)
+        if digest is not None:
+            by_digest.setdefault(digest, []).append(outcome)
+    moved = {}
+    for source in fresh:
+        try:
+            stamp = source.stamp()
+            if not stamp or stamp[0] not in sizes:
+                continue  # not worth reading it
+            candidates = by_digest.get(source.digest, [])
+        except ff.SourceError:
+            continue
+        if candidates:
+            named = [outcome for outcome in candidates if outcome.name == source.name]
+            moved[source.uri] = (named or candidates)[0]
+            candidates.remove(moved[source.uri])
+    return moved
+
+
+def _digest(home: Home, outcome: Outcome) -> str | None:
+    """Return the digest of the content that a document was made of."""
+    if outcome.id is None:
+        return None
+    try:
+        entry = Document(home.store, outcome.id).entry()
+    except (ff.DocumentNotFound, ff.CorruptRecord):
+        return None
+    return str(entry["roots"]["meta"]["digest"])
+
+
+def _settled_as_missing(home: Home, gone: list[Outcome], forget: bool) -> tuple[Outcome, ...]:
+    """Remember that sources are not there any more; or forget them, and their documents."""
+    documents = [outcome for outcome in gone if outcome.is_document]
+    home.catalogue.forget(outcome.uri for outcome in gone if forget or not outcome.is_document)
+    if not forget:
+        home.catalogue.write(replace(outcome, missing=True) for outcome in documents)
+    elif documents:
+        raise_changes(home)
+        for outcome in documents:
+            Document(home.store, str(outcome.id)).delete()
+    return tuple(documents)

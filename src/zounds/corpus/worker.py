@@ -1,0 +1,191 @@
+"""What a worker process does: describe sounds, and store what it computes, a batch at a time."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import featureflow as ff
+from featureflow.errors import CodecError, CorruptRecord, Error, NodeError, StoreError
+from featureflow.source import Source
+from featureflow.stores import Batch, Store
+from zounds.audio.decode import partial_audio
+from zounds.corpus.catalogue import Catalogue
+from zounds.corpus.discover import one_line
+from zounds.corpus.outcome import Outcome
+from zounds.corpus.presets import preset
+from zounds.errors import AudioError
+
+Item = TypeVar("Item")
+
+_NAMESPACE = uuid.UUID("5b0a3c0e-54a3-4f0a-8e2c-0f6f5a7f6a11")
+
+# What was finished is on disk soon after; a process that is killed loses no more than this.
+_COMMIT_EVERY = 0.5  # s
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker has to know of a corpus.
+
+    Parameters
+    ----------
+    place : str
+        The folder of its store.
+    preset : str
+    model : str
+        The digest of what was learned; empty before.
+    """
+
+    place: str
+    preset: str
+    model: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """A source to describe.
+
+    Parameters
+    ----------
+    source : Source
+    id : str or None
+        The document that was made of it before.
+    """
+
+    source: Source
+    id: str | None = None
+
+    def failed(self, why: str) -> Outcome:
+        """Return the outcome where nothing came of it."""
+        return Outcome(self.source.uri, self.source.name, "failed", one_line(why))
+
+
+def add(job: Job, tasks: Sequence[Task]) -> list[Outcome]:
+    """Describe sources; store the documents and the outcomes.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be written to. What was committed stays.
+    """
+    batch, model = _bench(job)
+    catalogue = Catalogue(batch)
+
+    def describe(task: Task) -> Outcome:
+        outcome = _described(model, task)
+        catalogue.write([outcome])
+        return outcome
+
+    return _each(batch, tasks, describe)
+
+
+def code(job: Job, ids: Sequence[str]) -> list[tuple[str, str]]:
+    """Compute the codes that documents lack; return each id with why it was not possible, if so."""
+    batch, model = _bench(job)
+
+    def complete(_id: str) -> tuple[str, str]:
+        try:
+            document: Any = model(_id)
+            _ = document.clip, document.segments
+        except ff.DocumentNotFound:
+            return _id, ""  # removed meanwhile
+        except Error as error:
+            if _is_of_the_store(error):
+                raise
+            return _id, one_line(error)
+        return _id, ""
+
+    return _each(batch, ids, complete)
+
+
+def _each(batch: Batch, items: Sequence[Item], do: Callable[[Item], Any]) -> list[Any]:
+    """Return what `do` makes of each item; commit in between, and at the end."""
+    made, committed = [], time.monotonic()
+    try:
+        for item in items:
+            made.append(do(item))
+            if time.monotonic() - committed > _COMMIT_EVERY:
+                batch.commit()
+                committed = time.monotonic()
+        batch.commit()
+    except BaseException:
+        batch.abandon()
+        raise
+    return made
+
+
+@lru_cache(maxsize=4)
+def open_store(place: str) -> Store:
+    """Return the store in a folder; the same one each time, while it is used."""
+    return ff.LmdbDatabase(place)
+
+
+@lru_cache(maxsize=4)
+def _bench(job: Job) -> tuple[Batch, Any]:
+    batch = Batch(open_store(job.place))
+    return batch, model_of(job, batch)
+
+
+def model_of(job: Job, store: Store) -> Any:
+    """Return the model of a corpus' documents, with codes where something was learned."""
+    chosen = preset(job.preset)
+    learned = Catalogue(store).model() if job.model else None
+    base = chosen.sounds() if learned is None else chosen.coded(learned)
+    return type(base.__name__, (base,), {"database": store, "__doc__": base.__doc__})
+
+
+def _described(model: Any, task: Task) -> Outcome:
+    source = task.source
+    try:
+        stamp = source.stamp()
+        _id = task.id or document_id(source)
+        with partial_audio() as reasons:
+            model.process(_id=_id, meta=source)
+        if source.stamp() != stamp:
+            model.delete(_id)
+            return task.failed(f"{source.name} changed while it was read: add it again")
+        facts = model(_id).facts
+        return Outcome(
+            source.uri,
+            source.name,
+            "partial" if reasons else "ok",
+            one_line(f"{source.name}: {reasons[0]}" if reasons else ""),
+            _id,
+            stamp,
+            facts["seconds"],
+            facts["samplerate"],
+            facts["channels"],
+        )
+    except AudioError as error:
+        if task.id is not None and model.exists(task.id):
+            model.delete(task.id)  # what it was computed from is no more
+        return replace(task.failed(str(error)), stamp=stamp)
+    except MemoryError:
+        return task.failed(f"{source.name} needs more memory than there is: free some")
+    except Error as error:
+        if _is_of_the_store(error):
+            raise
+        return task.failed(_reason(source, error))
+
+
+def _reason(source: Source, error: Error) -> str:
+    cause = error.__cause__
+    if isinstance(error, NodeError) and isinstance(cause, MemoryError):
+        return f"{source.name} needs more memory than there is: free some"
+    text = str(error)
+    return text if source.name in text else f"{source.name}: {text}"
+
+
+def _is_of_the_store(error: Error) -> bool:
+    """Whether the store, and not what is described, is to blame."""
+    return isinstance(error, StoreError) and not isinstance(error, CodecError | CorruptRecord)
+
+
+def document_id(source: Source) -> str:
+    """Return the id of a new document: the same for the same content at the same place."""
+    return str(uuid.uuid5(_NAMESPACE, f"{source.uri}\0{source.digest}"))
