@@ -23,6 +23,7 @@ LAYERS = [
     [["featureflow.fingerprint"], ["featureflow.plan"], ["featureflow.settings"]],
     [["featureflow.run"], ["featureflow.feature"]],
     [["featureflow.document"]],
+    [["featureflow.computation"]],
     [["featureflow.model"], ["featureflow.upkeep"]],
     [["featureflow"]],
     [["zounds.errors"]],

@@ -233,6 +233,7 @@ def sealed(value: Any) -> bytes:
 
 
 def unsealed(record: bytes, key: str) -> Any:
+    """Return what was sealed; raise `CorruptRecord` if it is not what was written."""
     if record[:_SEAL] != content_digest(record[_SEAL:]).encode():
         raise _corrupt(key)
     return decode(record[_SEAL:])

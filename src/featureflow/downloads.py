@@ -111,7 +111,7 @@ class _Entry:
             notes = json.loads(_notes_of(file).read_bytes())
         except (OSError, ValueError):
             return {}
-        return notes if isinstance(notes, dict) and notes.get("url") == self.url else {}
+        return notes if isinstance(notes, dict) else {}
 
     def note(self, file: Path, notes: dict[str, Any]) -> None:
         fresh = self.beside(".notes")

@@ -4,6 +4,7 @@ import pickle
 import random
 import subprocess
 import sys
+import time
 import warnings
 import zipfile
 import zlib
@@ -142,13 +143,15 @@ def test_members_seek_like_files(method):
             stream.seek(-1)
 
 
-@pytest.mark.usefixtures("way")
-def test_what_is_read_again_from_the_beginning_is_checked_again():
-    with only(zipped(("a", CONTENT), method=zipfile.ZIP_STORED)).open() as stream:
+def test_what_is_read_again_from_the_beginning_is_checked(monkeypatch):
+    monkeypatch.setattr(archives, "IN_MEMORY", 10)
+    archive = zipped(("a", CONTENT), method=zipfile.ZIP_STORED)
+    with only(patched(archive, 500, b"\0" * 8, LOCAL)).open() as stream:
         stream.seek(1000)
         assert stream.read() == CONTENT[1000:]
         stream.seek(0)
-        assert stream.read() == CONTENT
+        with pytest.raises(ff.SourceError, match="does not fit its checksum"):
+            stream.read()
 
 
 class Counting(ff.Source):
@@ -197,7 +200,15 @@ def test_a_member_that_is_opened_twice_in_a_row_is_unpacked_once():
 @pytest.mark.usefixtures("way")
 def test_threads_read_members_of_one_archive_at_once():
     contents = {name: random.Random(name).randbytes(200_000) for name in "abcd"}
-    members = list(ff.iter_zip(zipped(*contents.items())))
+
+    class Slow(Counting):
+        def open(self):
+            stream = super().open()
+            seek = stream.seek
+            stream.seek = lambda *place: (seek(*place), time.sleep(0.0001))[0]
+            return stream
+
+    members = list(ff.iter_zip(Slow(zipped(*contents.items()))))
 
     def right(member):
         with member.open() as stream:
@@ -316,10 +327,11 @@ def test_content_that_was_damaged_is_noticed(method):
     assert second.read() == CONTENT
 
 
-def test_damage_in_the_middle_is_noticed_when_it_is_reached(monkeypatch):
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_damage_in_the_middle_is_noticed_when_it_is_reached(monkeypatch, method):
     monkeypatch.setattr(archives, "IN_MEMORY", 10)
     noise = random.Random(4).randbytes(3_000_000)
-    archive = patched(zipped(("a.wav", noise)), 2_000_000, b"\0" * 50, LOCAL)
+    archive = patched(zipped(("a.wav", noise), method=method), 2_000_000, b"\0" * 50, LOCAL)
     with only(archive).open() as stream:
         assert stream.read(1_000_000) == noise[:1_000_000]
         for _ in range(2):  # not an end of the file, the second time
@@ -470,6 +482,14 @@ def test_members_of_an_archive_at_a_url(tmp_path, serve, monkeypatch):
         path.unlink()
     with pytest.raises(ff.SourceError, match=r"a\.zip cannot be downloaded"):
         ff.Source.from_record(record).open()
+
+
+def test_an_archive_at_a_url_that_has_changed(tmp_path, serve, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with serve(tmp_path) as root:
+        for name in ("one", "two"):
+            (tmp_path / "a.zip").write_bytes(zipped((name, CONTENT)))
+            assert only(f"{root}/a.zip").name == name
 
 
 def test_uris_that_lead_to_no_member(tmp_path):

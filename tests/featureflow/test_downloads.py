@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 
@@ -28,6 +29,8 @@ class Site:
         self.status = None
         self.cuts = []  # after how many bytes to hang up, for each of the next answers
         self.chunked = False
+        self.careless = False  # whether it goes on with whatever it has, ignoring If-Range
+        self.shift = 0  # by how much it misses the place to go on from
         self.continuing = {}  # headers of answers to ranges that are not what they should be
         self.asked = []
         self.hold = None  # an event to wait for in the middle of the content
@@ -59,7 +62,7 @@ def url(site, serve, tmp_path, monkeypatch):
                 self.send_error(status) if status != 304 else self.send_response(304)
                 self.end_headers()
                 return
-            start = int(given["Range"][6:-1]) if status == 206 else 0
+            start = int(given["Range"][6:-1]) + site.shift if status == 206 else 0
             length = len(site.content)
             headers = {"Date": formatdate(usegmt=True), **site.headers}
             if status == 206:
@@ -84,7 +87,9 @@ def url(site, serve, tmp_path, monkeypatch):
                 return 304
             if "If-None-Match" not in given and given.get("If-Modified-Since", "-") == known[1]:
                 return 304
-            if not (site.ranges and "Range" in given) or given.get("If-Range") not in known:
+            if not (site.ranges and "Range" in given):
+                return 200
+            if given.get("If-Range") not in known and not site.careless:
                 return 200
             return 206 if int(given["Range"][6:-1]) < len(site.content) else 416
 
@@ -312,29 +317,27 @@ def other_content(site):
 
 
 def shorter_content(site):
-    # a careless server that does not look at If-Range
-    site.content = b"short"
-    site.headers["Last-Modified"] = LONG_AGO
+    site.careless, site.content = True, b"short"
+
+
+def other_version(site):
+    site.careless, site.content, site.headers = True, CONTENT[::-1], {"ETag": '"two"'}
+
+
+def other_length(site):
+    site.careless, site.content, site.headers = True, CONTENT[::-1] + b"more", {}
+
+
+def other_place(site):
+    site.shift = -1
+
+
+def no_place(site):
+    site.shift, site.continuing = -300_000, {"Content-Range": "bytes"}
 
 
 def no_ranges(site):
     site.ranges = False
-
-
-def other_place(site):
-    site.continuing = {"Content-Range": f"bytes 299999-{len(CONTENT) - 1}/{len(CONTENT)}"}
-
-
-def other_length(site):
-    site.continuing = {"Content-Range": f"bytes 300000-{len(CONTENT)}/{len(CONTENT) + 1}"}
-
-
-def other_version(site):
-    site.continuing = {"ETag": '"two"'}
-
-
-def no_place(site):
-    site.continuing = {"Content-Range": "?"}
 
 
 @pytest.mark.parametrize(
@@ -348,6 +351,7 @@ def test_a_part_that_does_not_belong_is_thrown_away(url, site, change):
     site.cuts = [300_000, 0]
     with pytest.raises(ff.SourceError, match="broke off"):
         fetched(url)
+    assert site.ranges_asked() == [None, "bytes=300000-"]
     change(site)
     assert fetched(url).read_bytes() == site.content
     assert site.ranges_asked()[2] == "bytes=300000-"
@@ -378,12 +382,17 @@ def test_a_newer_version_is_resumed_too(url, site):
     assert site.asked[-1][1]["Range"] == "bytes=300000-"
 
 
-FETCH = "import sys; from featureflow.downloads import fetched; print(fetched(sys.argv[1], False))"
+FETCH = """
+import sys
+from featureflow.downloads import fetched
+print("ready", flush=True)
+print(fetched(sys.argv[1], bool(sys.argv[2])))
+"""
 
 
 def test_what_was_killed_is_resumed(url, site):
     site.hold = threading.Event()
-    process = subprocess.Popen([sys.executable, "-c", FETCH, url])
+    process = subprocess.Popen([sys.executable, "-c", FETCH, url, ""], stdout=subprocess.PIPE)
     try:
         assert site.halfway.wait(30)
         for _ in itertools.repeat(None, 3000):
@@ -392,7 +401,7 @@ def test_what_was_killed_is_resumed(url, site):
             threading.Event().wait(0.01)
     finally:
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.communicate()
         site.hold.set()
     assert cached(url) is None
     assert fetched(url).read_bytes() == CONTENT
@@ -419,17 +428,34 @@ def test_what_was_killed_before_its_notes_were_written_is_downloaded_again(url, 
 # ---- several at once
 
 
-def test_processes_that_want_the_same_share_one_download(url, site):
-    site.hold = threading.Event()
+@pytest.mark.parametrize("fresh", ["", "fresh"])
+def test_processes_that_want_the_same_share_one_download(url, site, fresh):
+    site.hold, site.headers = threading.Event(), {}
     processes = [
-        subprocess.Popen([sys.executable, "-c", FETCH, url], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", FETCH, url, fresh], stdout=subprocess.PIPE, text=True
+        )
         for _ in range(3)
     ]
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 3
     assert site.halfway.wait(30)
+    time.sleep(0.5)  # time enough to wait for each other; with less of it nothing else happens
     site.hold.set()
     printed = {process.communicate()[0] for process in processes}
     assert printed == {f"{cached(url)}\n"}
     assert site.statuses() == [200]
+
+
+def test_a_copy_can_be_used_while_a_newer_one_is_downloaded(url, site):
+    fetched(url)
+    site.content, site.headers, site.hold = b"newer", {"ETag": '"two"'}, threading.Event()
+    site.halfway.clear()
+    with ThreadPoolExecutor(1) as pool:
+        newer = pool.submit(fetched, url)
+        assert site.halfway.wait(30)
+        assert fetched(url, fresh=False).read_bytes() == CONTENT
+        site.hold.set()
+        assert newer.result().read_bytes() == b"newer"
 
 
 def test_threads_that_ask_for_what_is_new_share_one_download(url, site):

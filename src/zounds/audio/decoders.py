@@ -265,7 +265,9 @@ class _Libav:
             raise _Unreadable(_reason(error)) from None
         self.rate = self.channels = self._position = 0
         self.partial = header.missing
-        for audio in self._container.streams.audio:
+        for audio in self._container.streams.audio[:1]:
+            if audio.codec_context is None:
+                raise _Unreadable("its codec is not known")
             _settle(audio.codec_context)
         self._chunks = self._decoded()
         try:

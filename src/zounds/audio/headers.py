@@ -5,7 +5,8 @@ mp3 files) and calls it the whole. Of an mp3 file that does not state its length
 and stops there though more follows; where a kilobyte of one is damaged it gives up, and prints
 notes. In voc files it takes the headers of later blocks for samples, in stereo 8svx files the left
 channel for the first half of both, and it leaves the channels of Ogg files in an order of their
-own. Neither library says that an Ogg file was cut off.
+own. Neither library says that an Ogg, CAF or voc file was cut
+off.
 """
 
 from __future__ import annotations
@@ -86,7 +87,9 @@ def examine(stream: Stream) -> Header:
     if start.startswith(b"OggS"):
         return _ogg(stream, start)
     if start.startswith(b"Creative Voice File"):
-        return Header(start[:16], libav=_has_blocks(stream, start))
+        return _voc(stream, start)
+    if start.startswith(b"caff"):
+        return Header(start[:16], missing=_cut_caf(stream))
     if start.startswith(b"FORM") and start[8:12] in (b"8SVX", b"16SV"):
         return Header(start[:16], libav=True)
     if start.startswith((b"ID3", b"\xff")):
@@ -114,13 +117,26 @@ def _is_empty_riff(stream: Stream) -> bool:
     return position - 1 <= stream.length <= position
 
 
-def _has_blocks(stream: Stream, start: bytes) -> bool:
-    """Return whether a voc file holds sound in more than one block."""
+def _voc(stream: Stream, start: bytes) -> Header:
     position, count = int.from_bytes(start[20:22], "little"), 0
     while count < 2 and (block := _at(stream, position, 4))[:1] not in (b"", b"\0"):
         count += block[0] in (1, 2, 9)
         position += 4 + int.from_bytes(block[1:], "little")
-    return count > 1
+    return Header(start[:16], libav=count > 1, missing=_cut(position, stream.length))
+
+
+def _cut_caf(stream: Stream) -> str | None:
+    position = 8
+    while len(chunk := _at(stream, position, 12)) == 12:
+        tag, size = struct.unpack(">4sq", chunk)
+        position += 12 + size
+        if size < 0 or position > stream.length:
+            return _cut(position, stream.length) if tag == b"data" else None
+    return None
+
+
+def _cut(declared: int, there: int) -> str | None:
+    return f"it ends after {there} of {declared} bytes" if there < declared else None
 
 
 def _ogg(stream: Stream, start: bytes) -> Header:
@@ -153,7 +169,7 @@ def _mp3(stream: Stream, start: bytes) -> Header:
     there, declared = stream.length - first, fields[flags & 1]
     # tags at the end of the file make a small difference
     if flags & 2 and there < declared * 0.99:
-        missing = f"it ends after {there} of {declared} bytes"
+        missing = _cut(declared, there)
     stated = flags & 1 and fields[0] == count - 1
     return Header(start[:16], libav=not (whole and stated), missing=missing)
 

@@ -161,9 +161,7 @@ def compact(home: Home) -> Compacted:
     new = home.path / f"store-{number}"
     shutil.rmtree(new, ignore_errors=True)  # of one that was interrupted
     model = home.model
-    wanted = {
-        (name, model._fingerprint(name)) for name, f in model.features.items() if f.store
-    }
+    wanted = {(name, model._fingerprint(name)) for name, f in model.features.items() if f.store}
     target = ff.LmdbDatabase(new)
     copied = upkeep.copy(home.store, target, lambda *value: value in wanted)
     target.close()

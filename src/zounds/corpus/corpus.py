@@ -402,4 +402,3 @@ class Corpus:
 
 def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,12 @@ from zounds.corpus.outcome import Outcome
 # By name, where the content is not looked at: what a folder holds besides would be reported as
 # broken sounds otherwise.
 _AUDIO = frozenset(
-    "3gp 8svx aac ac3 aif aifc aiff amr ape au caf dts eac3 flac gsm m4a m4b mka mp1 mp2 mp3 mp4 "
-    "mpc mpga oga ogg opus ra rf64 snd spx tta voc w64 wav wave webm wma wv".split()
+    {
+        *("3gp", "8svx", "aac", "ac3", "aif", "aifc", "aiff", "amr", "ape", "au", "caf", "dts"),
+        *("eac3", "flac", "gsm", "m4a", "m4b", "mka", "mp1", "mp2", "mp3", "mp4", "mpc", "mpga"),
+        *("oga", "ogg", "opus", "ra", "rf64", "snd", "spx", "tta", "voc", "w64", "wav", "wave"),
+        *("webm", "wma", "wv"),
+    }
 )
 _MAGIC = (b"RIFF", b"RF64", b"FORM", b"fLaC", b"OggS", b"ID3", b"riff", b"caff", b".snd", b"wvpk")
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")

@@ -153,4 +153,3 @@ class Progress:
     total: int
     seconds: float = 0.0
     failed: int = 0
-

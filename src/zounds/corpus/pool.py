@@ -7,7 +7,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from typing import Any, TypeVar
 
@@ -121,10 +121,10 @@ class Pool:
     ) -> Result:
         """Return the result of an item; while no other is at work, so that it cannot be theirs."""
         try:
-            (result,) = self._submit(function, [item]).result()
+            results: Sequence[Result] = self._submit(function, [item]).result()
         except BrokenExecutor as error:
             return lost(item, _cause(error))
-        return result
+        return results[0]
 
     def _submit(self, function: Callable[..., Any], batch: list[Item]) -> Future[Any]:
         if self._given is not None:

@@ -97,9 +97,7 @@ class Post:
             codes = ConstantRateTimeSeriesFeature(Learned, learned=learned, needs=base.bfcc)
             windows = ConstantRateTimeSeriesFeature(SlidingWindow, needs=codes, wscheme=pooling)
             segments = ConstantRateTimeSeriesFeature(Max, needs=windows, axis=1, store=True)
-            clip = ConstantRateTimeSeriesFeature(
-                ff.Whole(_overall), needs=segments, store=True
-            )
+            clip = ConstantRateTimeSeriesFeature(ff.Whole(_overall), needs=segments, store=True)
 
         return CodedSound
 

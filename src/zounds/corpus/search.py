@@ -100,9 +100,7 @@ class Query:
         The stretch of the sound to search with.
     """
 
-    def __init__(
-        self, model: Any, index: Snapshot, unit: Unit, start: Any, duration: Any
-    ) -> None:
+    def __init__(self, model: Any, index: Snapshot, unit: Unit, start: Any, duration: Any) -> None:
         self._model = model
         self._index = index
         self._unit = unit
@@ -279,4 +277,3 @@ def _entry(model: Any, _id: str) -> dict[str, Any] | None:
         return Document(model.database, _id).entry()
     except (ff.DocumentNotFound, ff.CorruptRecord):
         return None
-

@@ -1,4 +1,4 @@
-"""Every format is read as what was written; `python tests/zounds/audio/test_formats.py` documents it.
+"""Every format is read as what was written. Run as a program, this writes the table of them.
 
 What soundfile writes is always tried; the rest needs ffmpeg and sox.
 """
