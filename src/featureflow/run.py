@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -37,6 +36,7 @@ def run(plan: Plan, inputs: Mapping[str, Iterable[Any]], emit: Emit) -> None:
         If a node fails with an exception that is not an `Error`; it becomes the `__cause__`.
     """
     stages = {spec.name: _stage(spec) for spec in plan.steps}
+    blaming = {spec.name: _Blaming(spec) for spec in plan.steps}
     consumers: dict[str, list[tuple[Spec, int]]] = {}
     for spec in plan.steps:
         for place, need in enumerate(spec.needs):
@@ -47,10 +47,10 @@ def run(plan: Plan, inputs: Mapping[str, Iterable[Any]], emit: Emit) -> None:
             hand_on(spec, partial(stages[spec.name].step, (place, chunk)))
 
     def hand_on(spec: Spec, call: Callable[[], Iterable[Any]]) -> None:
-        with _blaming(spec):
+        with blaming[spec.name]:
             chunks = iter(call())
         while True:
-            with _blaming(spec):  # not around the rest: what consumers raise is theirs
+            with blaming[spec.name]:  # not around the rest: what consumers raise is theirs
                 chunk = next(chunks, _END)
             if chunk is _END:
                 return
@@ -193,15 +193,21 @@ class _Together:
         return (self._node(*values),)
 
 
-@contextmanager
-def _blaming(spec: Spec) -> Iterator[None]:
-    """Say in which node an exception came up; our own say enough by themselves."""
-    node = node_name(spec.node)
-    try:
-        yield
-    except Error as error:
-        error.add_note(f"while computing {spec.name!r} ({node})")
-        raise
-    except Exception as error:
-        message = f"computing {spec.name!r} ({node}) failed: {type(error).__name__}: {error}"
-        raise NodeError(message) from error
+class _Blaming:
+    """Says in which node an exception came up; our own say enough by themselves."""
+
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is None:
+            return
+        name, node = self._spec.name, node_name(self._spec.node)
+        if isinstance(error, Error):
+            error.add_note(f"while computing {name!r} ({node})")
+        elif isinstance(error, Exception):
+            message = f"computing {name!r} ({node}) failed: {type(error).__name__}: {error}"
+            raise NodeError(message) from error

@@ -456,11 +456,12 @@ def test_however_many_members_arrive_in_a_worker_the_archive_is_opened_once(
     os.utime(path, (1e9, 1e9))  # a server's time of modification of this second is not relied on
     with serve(tmp_path) as root:
         archive = {"file": path, "URL": f"{root}/many.zip"}.get(kind) or only(path)
-        pickles = [pickle.dumps(member) for member in ff.iter_zip(archive)]
+        held = list(ff.iter_zip(archive))
+        pickles = [pickle.dumps(member) for member in held]
         records = [member.record() for member in ff.iter_zip(archive)]
     members = [pickle.loads(data) for data in pickles]
     remembered = [ff.Source.from_record(record) for record in records]
-    for found in (members, remembered):
+    for found in (held, members, remembered):
         assert all(member.reopenable for member in found)
         assert [member.read() for member in found] == [b"%d" % number for number in range(300)]
     links = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
@@ -487,7 +488,7 @@ def test_members_of_an_archive_at_a_url(tmp_path, serve, monkeypatch):
 def test_an_archive_at_a_url_that_has_changed(tmp_path, serve, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with serve(tmp_path) as root:
-        for name in ("one", "two"):
+        for name in ("one", "two", "three"):
             (tmp_path / "a.zip").write_bytes(zipped((name, CONTENT)))
             assert only(f"{root}/a.zip").name == name
 

@@ -64,22 +64,23 @@ def url(site, serve, tmp_path, monkeypatch):
                 return
             start = int(given["Range"][6:-1]) + site.shift if status == 206 else 0
             length = len(site.content)
+            end = length + (site.shift if status == 206 else 0)
             headers = {"Date": formatdate(usegmt=True), **site.headers}
             if status == 206:
-                headers["Content-Range"] = f"bytes {start}-{length - 1}/{length}"
+                headers["Content-Range"] = f"bytes {start}-{end - 1}/{length}"
                 headers |= site.continuing
             if site.chunked:
                 headers["Transfer-Encoding"] = "chunked"
                 self.protocol_version = "HTTP/1.1"
             elif site.chunked is not None:
-                headers["Content-Length"] = str(length - start)
+                headers["Content-Length"] = str(end - start)
             self.send_response_only(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
             self.close_connection = True
             with contextlib.suppress(ConnectionError):
-                self.send(site.content[start:])
+                self.send(site.content[start:end])
 
         def choose(self, given):
             known = site.headers.get("ETag"), site.headers.get("Last-Modified")

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from featureflow.errors import SourceError
-from zounds.audio.headers import Header, examine
+from zounds.audio.headers import Header, examine, frame_size
 from zounds.errors import AudioError, NoAudio
 
 Samples = npt.NDArray[np.float32]
@@ -265,16 +265,15 @@ class _Libav:
             raise _Unreadable(_reason(error)) from None
         self.rate = self.channels = self._position = 0
         self.partial = header.missing
-        for audio in self._container.streams.audio[:1]:
-            if audio.codec_context is None:
-                raise _Unreadable("its codec is not known")
-            _settle(audio.codec_context)
         self._chunks = self._decoded()
         try:
-            # the first frame knows better than the header what it holds
-            self._held = [chunk for chunk in (next(self._chunks, None),) if chunk is not None]
             if not self._container.streams.audio:
                 raise _Unreadable("there is no sound in it")
+            if (codec := self._container.streams.audio[0].codec_context) is None:
+                raise _Unreadable("its codec is not known")
+            _settle(codec)
+            # the first frame knows better than the header what it holds
+            self._held = [chunk for chunk in (next(self._chunks, None),) if chunk is not None]
             if not self._held:
                 raise _Unreadable(self.partial) if self.partial else _Empty
         except BaseException:
@@ -282,8 +281,6 @@ class _Libav:
             raise
 
     def _decoded(self) -> Generator[Samples]:
-        if not self._container.streams.audio:
-            return
         stream = self._container.streams.audio[0]
         frames = _Frames(mend=self._container.format.name == "mp3")
         try:
@@ -359,33 +356,49 @@ class _Frames:
     def __init__(self, mend: bool) -> None:
         self._mend = mend
         self._kind: tuple[int, int] | None = None
-        self._size = self._count = 0  # of good packets
-        self._foreign = 0
+        self._size = self._count = 0  # of good frames
+        self._foreign = self._failed = 0
         self.lost = 0  # bytes, since the last good one
 
     def of(self, packet: Any) -> Iterator[Any]:
         import av
 
+        if not self._mend:
+            yield from packet.decode()
+            return
+        data = bytes(packet)
         try:
             frames = packet.decode()
         except av.FFmpegError:
-            if not self._mend:
-                raise
-            if self._count and not bytes(packet).startswith(_TAGS):
-                self.lost += packet.size
+            self._failed = 1
+            self._lose(data)
             return
         for frame in frames:
             kind = self._kind = self._kind or _kind(frame)
-            if self._mend and _kind(frame) != kind and self._foreign < _CHANGED:
+            if _kind(frame) != kind and self._foreign < _CHANGED:
                 self._foreign += 1
-                self.lost += packet.size
+                self._lose(data)
                 continue
+            # damage may be in the same packet, before the frame or after it
+            size = frame_size(data[1], data[2]) if data[:1] == b"\xff" and len(data) > 2 else 0
+            if not size and self._count and data[:1] != b"\xff":
+                size = self._size // self._count
+                self._lose(data[:-size])
+                data = data[-size:]
+            size = min(size or len(data), len(data))
             if self.lost and _kind(frame) == kind:
-                yield _Silence(round(self.lost * self._count / self._size) * frame.samples)
-            self.lost = self._foreign = 0
-            self._size += packet.size
-            self._count += 1
+                missing = round(self.lost * self._count / self._size)
+                for _ in range(max(missing, self._failed)):
+                    yield _Silence(frame.samples)
+            self.lost = self._foreign = self._failed = 0
             yield frame
+            self._size += size
+            self._count += 1
+            self._lose(data[size:])
+
+    def _lose(self, data: bytes) -> None:
+        if self._count and not data.startswith(_TAGS):
+            self.lost += len(data)
 
 
 def _settle(codec: Any) -> None:

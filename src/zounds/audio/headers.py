@@ -184,7 +184,7 @@ def _frames(stream: Stream, first: int) -> tuple[int, int]:
             if len(piece) < 4:
                 break
         sync, second, third, fourth = piece[position - base : position - base + 4]
-        size = _frame_size(second, third) if sync == 0xFF else 0
+        size = frame_size(second, third) if sync == 0xFF else 0
         this = (second & 0xFE, third & 0x0C, fourth >= 0xC0)
         if not size or (kind or this) != this:
             break
@@ -195,7 +195,7 @@ def _frames(stream: Stream, first: int) -> tuple[int, int]:
 
 
 @cache
-def _frame_size(second: int, third: int) -> int:
+def frame_size(second: int, third: int) -> int:
     """Return the bytes of a layer III frame with these header bytes; 0 if there is no such."""
     version, index = second >> 3 & 3, third >> 2 & 3
     if second < 0xE0 or second & 6 != 2 or version == 1 or index == 3:

@@ -335,7 +335,8 @@ class Corpus:
             if start is None and duration is None and unit == "segment":
                 start, duration = query.start, query.duration
             query = query.id
-        model, snapshot = self._home.model, self._snapshot(unit)
+        snapshot = self._snapshot(unit)
+        model = self._home.model
         codes = Query(model, snapshot, unit, start, duration).codes(query)
         found = search.hits(snapshot, model, codes, n_results, per_file)
         return SearchResults(codes[0], list(found), lambda _id: model(_id).pcm)

@@ -173,25 +173,35 @@ class Home:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = filelock.FileLock(self.path / "lock", timeout=0)
-            with lock:
-                if not self.exists():
-                    self._check_empty()
-                    self.write_card()
-                yield
+            lock.acquire()
         except filelock.Timeout:
             raise CorpusError(
                 f"another process is changing {self.path}: wait until it is done"
             ) from None
         except OSError as error:
-            raise CorpusError(
-                f"{self.path} cannot be written to ({error.strerror}): give another folder"
-            ) from error
+            raise self._unwritable(error) from error
+        try:
+            if not self.exists():
+                self._found()
+            yield
+        finally:
+            lock.release()
 
-    def _check_empty(self) -> None:
-        others = [path.name for path in self.path.iterdir() if path.name != "lock"]
+    def _found(self) -> None:
+        """Make a corpus of an empty folder."""
+        others = sorted(path.name for path in self.path.iterdir() if path.name != "lock")
         if others:
             (self.path / "lock").unlink(missing_ok=True)
             raise CorpusError(
-                f"{self.path} is no corpus, and holds {sorted(others)[0]!r}: give a new folder "
-                "for the corpus; sounds stay where they are"
+                f"{self.path} is no corpus, and holds {others[0]!r}: give a new folder for the "
+                "corpus; sounds stay where they are"
             )
+        try:
+            self.write_card()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> CorpusError:
+        return CorpusError(
+            f"{self.path} cannot be written to ({error.strerror}): give another folder"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from functools import cache
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from zounds.dsp.features import BFCC, BarkBands
 from zounds.dsp.frames import SlidingWindow
 from zounds.dsp.pooling import Max
 from zounds.feature_types import ConstantRateTimeSeriesFeature
+from zounds.index.hamming import UNREADABLE
 from zounds.learn.kmeans import KMeans
 from zounds.learn.learned import Learned
 from zounds.learn.pipeline import Pipeline
@@ -83,7 +85,10 @@ class Post:
         """See `Preset.learn`."""
         sample = ReservoirSampler(nsamples=self.examples, seed=seed).stream()
         for sound in sounds:
-            sample.step(sound.bfcc)
+            try:
+                sample.step(sound.bfcc)
+            except UNREADABLE as error:
+                warnings.warn(f"{sound._name} is not learned from: {error}", stacklevel=3)
         (examples,) = sample.flush()
         norm = UnitNorm()
         return Pipeline((norm, KMeans(self.centroids, seed=seed).fit(norm.transform(examples))))

@@ -23,7 +23,7 @@ from zounds.units import SampleRate, TimeSlice
 Codes = npt.NDArray[np.uint8]
 
 # what may be wrong with one document, and does not concern the others
-_UNREADABLE = (ff.SourceError, ff.UnavailableError, ff.CorruptRecord, AudioError)
+UNREADABLE = (ff.SourceError, ff.UnavailableError, ff.CorruptRecord, AudioError)
 
 
 @ff.storable("zounds.index.Snapshot")
@@ -173,7 +173,7 @@ class HammingIndex(ff.BaseModel):
                 codes = getattr(document, cls.code)
             except ff.DocumentNotFound:
                 continue  # deleted meanwhile
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 warnings.warn(f"{document._name} is not indexed: {error}", stacklevel=2)
                 continue
             yield _Coded(fingerprint, document._id, document._name, codes)

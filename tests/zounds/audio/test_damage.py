@@ -233,6 +233,25 @@ def test_an_mp3_with_a_hole_keeps_both_sides_in_their_time(kind, size, tagged, m
     assert mode == "VARIABLE" or tagged or len(samples) == len(whole)
 
 
+def test_a_long_hole_needs_no_memory():
+    content = file_of(noise(4), "MP3", bitrate_mode="CONSTANT", compression_level=0.5)
+    half = len(content) // 2
+    tracemalloc.start()
+    try:
+        with (
+            partial_audio(),
+            open_audio(content[:half] + bytes(3_000_000) + content[half:]) as file,
+        ):
+            length = 0
+            while count := len(file.read(44100)):
+                length += count
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert length > 60 * RATE
+    assert peak < 16e6
+
+
 def test_tags_around_an_mp3_are_no_damage():
     content = untagged(file_of(noise(2), "MP3"))
     whole = np.asarray(decode(content))

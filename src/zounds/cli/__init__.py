@@ -1,0 +1,1 @@
+"""The command ``zounds``: a corpus for those who do not program."""

@@ -1,0 +1,110 @@
+"""Reads sounds into a corpus, learns from them and indexes them: what several commands do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from zounds.cli.guard import Terminated
+from zounds.cli.progress import Meter
+from zounds.corpus.corpus import Corpus
+from zounds.corpus.outcome import Report
+from zounds.corpus.presets import preset
+from zounds.errors import LearningError
+
+_GROWN = 4
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What has become of a corpus.
+
+    Attributes
+    ----------
+    report : Report
+    indexed : int
+        How many documents can be searched now.
+    learned : bool
+        Whether codes were learned, just now.
+    notes : tuple of str
+        What the user may want to do, a line each.
+    """
+
+    report: Report
+    indexed: int = 0
+    learned: bool = False
+    notes: tuple[str, ...] = ()
+
+    def record(self) -> dict[str, Any]:
+        """Return it as plain values, for JSON."""
+        return {
+            **self.report.record(),
+            "indexed": self.indexed,
+            "learned": self.learned,
+            "notes": list(self.notes),
+        }
+
+
+def fill(
+    corpus: Corpus,
+    sources: Sequence[str],
+    meter: Meter,
+    learn: bool = False,
+    seed: int = 0,
+    workers: int | None = None,
+) -> Filled:
+    """Add sounds; learn, if that was not done yet or is wished; and index.
+
+    Raises
+    ------
+    KeyboardInterrupt, Terminated
+        With what is kept as their message.
+    """
+    try:
+        report = corpus.add(_told(sources, meter), workers=workers, progress=meter.tell)
+        filled = Filled(report)
+        if not len(corpus):
+            return filled
+        if learn or not corpus.info().learned_from:
+            filled = _learned(filled, corpus, meter, seed)
+        return _indexed(filled, corpus, meter, workers)
+    except (KeyboardInterrupt, Terminated) as stop:
+        kept = f"stopped: {len(corpus)} sounds are kept; run the same command to go on"
+        raise type(stop)(kept) from None
+
+
+def index(corpus: Corpus, meter: Meter, workers: int | None = None) -> int:
+    """Make searchable what has changed, if codes were learned; return how many documents are."""
+    info = corpus.info()
+    if not (info.learned_from and info.documents):
+        return 0
+    meter.stage("coding")
+    return corpus.index(workers=workers, progress=meter.tell)
+
+
+def _told(sources: Sequence[str], meter: Meter) -> Iterator[str | Path]:
+    """Yield the sources; each is looked at before the next one is asked for."""
+    for source in sources:
+        is_url = "://" in source
+        meter.stage(f"downloading {source}" if is_url else f"looking into {source}")
+        yield source
+    meter.stage("reading")
+
+
+def _learned(filled: Filled, corpus: Corpus, meter: Meter, seed: int) -> Filled:
+    meter.stage("learning")
+    try:
+        corpus.learn(seed=seed)
+    except LearningError as error:
+        return replace(filled, notes=(_too_few(corpus, error),))
+    return replace(filled, learned=True)
+
+
+def _too_few(corpus: Corpus, error: LearningError) -> str:
+    """Return what a user can do about it."""
+    documents, needed = len(corpus), getattr(preset(corpus.preset), "centroids", 0)
+    frames = sum(len(document.bfcc) for document in corpus)
+    more = max(math.ceil((needed - frames) * documents / frames), 1)

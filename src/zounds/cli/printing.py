@@ -1,0 +1,139 @@
+"""What the command prints on stdout: for people, for other programs as lines, and as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from zounds.corpus.outcome import Outcome, Report
+from zounds.corpus.places import local_path, shown
+from zounds.corpus.search import CorpusHit
+
+_MOST_FAILURES = 20
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def to_terminal() -> bool:
+    """Return whether somebody looks at stdout, and not another program."""
+    return sys.stdout.isatty()
+
+
+def line(text: str = "") -> None:
+    """Print a line; names in it cannot control the terminal, or begin another line."""
+    sys.stdout.write(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text) + "\n")
+
+
+def fields(*values: object) -> None:
+    """Print values for another program: a line, with tabs between them."""
+    texts = (str(value).replace("\\", "\\\\") if _is_odd(value) else str(value) for value in values)
+    escaped = (_CONTROL.sub(lambda odd: f"\\x{ord(odd[0]):02x}", text) for text in texts)
+    sys.stdout.write("\t".join(escaped) + "\n")
+
+
+def _is_odd(value: object) -> bool:
+    return isinstance(value, str) and _CONTROL.search(value) is not None
+
+
+def document(record: Any) -> None:
+    """Print a JSON document."""
+    # with escapes only, so that it can be printed everywhere
+    sys.stdout.write(json.dumps(record, indent=2) + "\n")
+
+
+def place(uri: str) -> str:
+    """Return where a sound is: for a person, or for another program to open it."""
+    path = local_path(uri)
+    return shown(uri) if path is None or to_terminal() else os.fspath(path)
+
+
+def hits(found: Iterable[CorpusHit], with_time: bool) -> None:
+    """Print what a search has found.
+
+    Parameters
+    ----------
+    found : iterable of CorpusHit
+    with_time : bool
+        Whether the place in the file says something; other programs are always told.
+    """
+    if not to_terminal():
+        for hit in found:
+            fields(f"{hit.score:.4f}", f"{hit.start:.3f}", f"{hit.duration:.3f}", place(hit.uri))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("score", justify="right")
+    table.add_column("")
+    table.add_column("bits", justify="right")
+    if with_time:
+        table.add_column("at", justify="right")
+    table.add_column("sound", overflow="fold")
+    for hit in found:
+        cells: list[Any] = [
+            f"{hit.score:.3f}",
+            ProgressBar(total=1, completed=hit.score, width=12),
+            str(hit.distance),
+        ]
+        if with_time:
+            cells.append(clock(hit.start))
+        table.add_row(*cells, Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", place(hit.uri))))
+    Console().print(table)
+
+
+def clock(seconds: float) -> str:
+    """Return a time as people write it.
+
+    Examples
+    --------
+    >>> clock(83.25), clock(3600)
+    ('1:23.2', '60:00.0')
+    """
+    tenths = int(seconds * 10)
+    return f"{tenths // 600}:{tenths // 10 % 60:02d}.{tenths % 10}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as people write it.
+
+    Examples
+    --------
+    >>> duration(2.5), duration(192), duration(7384)
+    ('2.5 s', '3 min 12 s', '2 h 3 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def report(of: Report) -> None:
+    """Print what became of all that was added."""
+    speed = of.seconds / of.elapsed if of.elapsed else 0
+    line(
+        f"{len(of.ok)} ok, {len(of.skipped)} skipped, {len(of.partial)} partial, "
+        f"{len(of.failed)} failed; {duration(of.seconds)} of audio in {duration(of.elapsed)}, "
+        f"{speed:.0f}x real time"
+    )
+    for status, outcomes in (("partial", of.partial), ("failed", of.failed)):
+        troubles(outcomes, status, "info --" + status)
+
+
+def troubles(outcomes: Sequence[Outcome], status: str, command: str) -> None:
+    """Print what is wrong with some sounds, a line each, unless there are too many."""
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.uri)[:_MOST_FAILURES]:
+        line(f"{status}: {shown(outcome.uri)}: {why(outcome)}")
+    if len(outcomes) > _MOST_FAILURES:
+        line(f"… and {len(outcomes) - _MOST_FAILURES} more: zounds {command}")
+
+
+def why(outcome: Outcome) -> str:
+    """Return what is wrong with a sound, without its name where that comes first."""
+    return outcome.why.removeprefix(f"{outcome.name}: ")
