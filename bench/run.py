@@ -1,8 +1,9 @@
 """Measure, and write ``bench/RESULTS.md``.
 
-    python bench/run.py [--data FOLDER]
+    python bench/run.py [--data FOLDER] [--only PART]
 
-FOLDER holds real sounds; what needs them is left out without it.
+FOLDER holds real sounds; what needs them is left out without it. With a PART, the others stay as
+they were measured before.
 Each part is a module beside this one whose ``measure(data)`` yields Markdown lines.
 """
 
@@ -11,17 +12,21 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 
 import accuracy
 import graph
+import ingest
 
 HERE = Path(__file__).parent
-PARTS = [graph, accuracy]
+RESULTS = HERE / "RESULTS.md"
+PARTS = {"graph": graph, "accuracy": accuracy, "ingest": ingest}
 
 
 def machine() -> str:
@@ -38,26 +43,50 @@ def machine() -> str:
     return f"{model}, {os.cpu_count()} cores, {system}; {versions}."
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="a folder of real sounds")
-    data = parser.parse_args().data
+def measured() -> str:
+    """Return when, of what and on what it is measured."""
     revision = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True
     ).stdout.strip()
-    lines = [
-        "# Results",
-        "",
-        "Written by `make bench`. Machines differ and are noisy: compare figures of one run.",
-        "",
-        f"{datetime.now(UTC):%Y-%m-%d}, commit {revision or 'unknown'}, {machine()}",
-    ]
-    for part in PARTS:
-        print(f"measuring: {part.__doc__.splitlines()[0]}", file=sys.stderr)
-        lines += ["", f"## {part.__doc__.splitlines()[0].rstrip('.')}", ""]
-        lines += part.measure(data)
-    text = "\n".join(lines) + "\n"
-    (HERE / "RESULTS.md").write_text(text)
+    return f"{datetime.now(UTC):%Y-%m-%d}, commit {revision or 'unknown'}, {machine()}"
+
+
+def title(part: ModuleType) -> str:
+    return f"## {part.__doc__.splitlines()[0].rstrip('.')}"
+
+
+def before() -> dict[str, str]:
+    """Return the sections that were measured before, by their titles; the head has none."""
+    text = RESULTS.read_text() if RESULTS.exists() else ""
+    sections = re.split(r"^(?=## )", text, flags=re.MULTILINE)
+    return {"": sections[0]} | {one.splitlines()[0]: one for one in sections[1:]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="a folder of real sounds")
+    parser.add_argument("--only", choices=PARTS, help="the one part to measure")
+    given = parser.parse_args()
+    data = given.data.resolve() if given.data else None
+    head = (
+        "# Results\n\nWritten by `make bench`. Machines differ and are noisy: compare figures of "
+    )
+    sections = {"": f"{head}one run.\n\n{measured()}\n"}
+    if given.only:
+        sections |= before()
+    for name, part in PARTS.items():
+        if given.only in (None, name):
+            print(f"measuring: {title(part)}", file=sys.stderr)
+            lines = [
+                title(part),
+                "",
+                *([measured(), ""] if given.only else []),
+                *part.measure(data),
+            ]
+            sections[title(part)] = "\n".join(lines) + "\n"
+    order = ["", *map(title, PARTS.values())]
+    text = "\n".join(sections[name].strip("\n") + "\n" for name in order if name in sections)
+    RESULTS.write_text(text)
     print(text)
 
 

@@ -34,6 +34,8 @@ LAYERS = [
     [["zounds.pipelines"], ["zounds.demo"]],
     [["zounds.corpus"]],
     [["zounds"]],
+    [["zounds.cli"]],
+    [["zounds.__main__"]],
 ]
 
 
@@ -146,6 +148,7 @@ def test_importing_zounds_imports_nothing_heavy():
     heavy = {
         *("matplotlib", "sklearn", "scipy", "torch", "dask", "distributed", "pymilvus", "obstore"),
         *("fastapi", "starlette", "uvicorn", "IPython", "ipykernel", "librosa", "av", "pandas"),
+        *("typer", "rich", "pyarrow", "loky"),
     }
     assert "zounds" in loaded
     assert loaded & heavy == set()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
+import featureflow as ff
 from zounds.cli.guard import Terminated
 from zounds.cli.progress import Meter
 from zounds.corpus.corpus import Corpus
 from zounds.corpus.outcome import Report
 from zounds.corpus.presets import preset
 from zounds.errors import LearningError
+from zounds.feature_types import ConstantRateTimeSeriesFeature
 
 _GROWN = 4
 
@@ -85,7 +87,7 @@ def index(corpus: Corpus, meter: Meter, workers: int | None = None) -> int:
     return corpus.index(workers=workers, progress=meter.tell)
 
 
-def _told(sources: Sequence[str], meter: Meter) -> Iterator[str | Path]:
+def _told(sources: Sequence[str], meter: Meter) -> Iterator[str]:
     """Yield the sources; each is looked at before the next one is asked for."""
     for source in sources:
         is_url = "://" in source
@@ -105,6 +107,34 @@ def _learned(filled: Filled, corpus: Corpus, meter: Meter, seed: int) -> Filled:
 
 def _too_few(corpus: Corpus, error: LearningError) -> str:
     """Return what a user can do about it."""
-    documents, needed = len(corpus), getattr(preset(corpus.preset), "centroids", 0)
-    frames = sum(len(document.bfcc) for document in corpus)
-    more = max(math.ceil((needed - frames) * documents / frames), 1)
+    documents, frames = len(corpus), sum(map(_frames, corpus))
+    needed = getattr(preset(corpus.preset), "centroids", 0)
+    if frames >= needed:
+        return f"nothing was learned, and nothing can be searched yet: {error}"
+    more = math.ceil(documents * (needed - frames) / max(frames, 1))
+    return (
+        f"{documents} sounds are too few to learn from: index at least {more} more of their "
+        "length; what was read is kept"
+    )
+
+
+def _frames(document: Any) -> int:
+    """Return the length of what codes are learned from."""
+    for name, feature in type(document).features.items():
+        if feature.store and isinstance(feature, ConstantRateTimeSeriesFeature):
+            with suppress(ff.Error):  # damaged: it cannot be learned from either
+                return len(getattr(document, name))
+    return 0
+
+
+def _indexed(filled: Filled, corpus: Corpus, meter: Meter, workers: int | None) -> Filled:
+    indexed = index(corpus, meter, workers)
+    learned_from, documents = corpus.info().learned_from, len(corpus)
+    notes = filled.notes
+    if learned_from and documents >= _GROWN * learned_from:
+        notes = (
+            *notes,
+            f"the codes were learned from {learned_from} sounds, and there are {documents} now: "
+            "zounds index --learn SOURCE learns from all of them",
+        )
+    return replace(filled, indexed=indexed, notes=notes)

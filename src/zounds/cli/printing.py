@@ -16,7 +16,6 @@ from rich.text import Text
 
 from zounds.corpus.outcome import Outcome, Report
 from zounds.corpus.places import local_path, shown
-from zounds.corpus.search import CorpusHit
 
 _MOST_FAILURES = 20
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -34,13 +33,8 @@ def line(text: str = "") -> None:
 
 def fields(*values: object) -> None:
     """Print values for another program: a line, with tabs between them."""
-    texts = (str(value).replace("\\", "\\\\") if _is_odd(value) else str(value) for value in values)
-    escaped = (_CONTROL.sub(lambda odd: f"\\x{ord(odd[0]):02x}", text) for text in texts)
-    sys.stdout.write("\t".join(escaped) + "\n")
-
-
-def _is_odd(value: object) -> bool:
-    return isinstance(value, str) and _CONTROL.search(value) is not None
+    texts = (_CONTROL.sub(lambda odd: f"\\x{ord(odd[0]):02x}", str(value)) for value in values)
+    sys.stdout.write("\t".join(texts) + "\n")
 
 
 def document(record: Any) -> None:
@@ -55,7 +49,7 @@ def place(uri: str) -> str:
     return shown(uri) if path is None or to_terminal() else os.fspath(path)
 
 
-def hits(found: Iterable[CorpusHit], with_time: bool) -> None:
+def hits(found: Iterable[Any], with_time: bool) -> None:
     """Print what a search has found.
 
     Parameters
@@ -116,12 +110,18 @@ def duration(seconds: float) -> str:
 
 def report(of: Report) -> None:
     """Print what became of all that was added."""
-    speed = of.seconds / of.elapsed if of.elapsed else 0
+    read = ""
+    if of.seconds:
+        speed = of.seconds / of.elapsed
+        read = (
+            f"; {duration(of.seconds)} of audio in {duration(of.elapsed)}, {speed:.0f}x real time"
+        )
     line(
         f"{len(of.ok)} ok, {len(of.skipped)} skipped, {len(of.partial)} partial, "
-        f"{len(of.failed)} failed; {duration(of.seconds)} of audio in {duration(of.elapsed)}, "
-        f"{speed:.0f}x real time"
+        f"{len(of.failed)} failed{read}"
     )
+    if of.others:
+        line(f"{of.others} other files are no sounds, and were passed over")
     for status, outcomes in (("partial", of.partial), ("failed", of.failed)):
         troubles(outcomes, status, "info --" + status)
 
@@ -137,3 +137,32 @@ def troubles(outcomes: Sequence[Outcome], status: str, command: str) -> None:
 def why(outcome: Outcome) -> str:
     """Return what is wrong with a sound, without its name where that comes first."""
     return outcome.why.removeprefix(f"{outcome.name}: ")
+
+
+def size(count: float) -> str:
+    """Return a number of bytes as people write it.
+
+    Examples
+    --------
+    >>> size(900), size(2_300_000)
+    ('900 B', '2.3 MB')
+    """
+    units = ["TB", "GB", "MB", "kB", "B"]
+    while count >= 1000 and len(units) > 1:
+        count /= 1000
+        units.pop()
+    return f"{count:.0f} B" if units[-1] == "B" else f"{count:.1f} {units[-1]}"
+
+
+def about(info: dict[str, Any]) -> None:
+    """Print what a corpus holds, a line for each thing."""
+    roots = [shown(root) for root in info["roots"]]
+    written = {
+        "seconds": duration(info["seconds"]),
+        "bytes": size(info["bytes"]),
+        "up_to_date": "yes" if info["up_to_date"] else "no",
+        "roots": ", ".join(roots) or "none",
+    }
+    labels = {"seconds": "audio", "bytes": "on disk"}
+    for key, value in {**info, **written}.items():
+        line(f"{labels.get(key, key.replace('_', ' ')):<13}{value}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from featureflow.archives import iter_zip
-from featureflow.errors import Error, SourceError
+from featureflow.errors import Error, SourceError, SourceNotFound
 from featureflow.source import FileSource, Source
 from zounds.corpus.outcome import Outcome
 
@@ -38,6 +38,10 @@ class Found:
         Sounds, or what claims to be; each once.
     failed : list of Outcome
         What could not be looked into.
+    absent : list of Outcome
+        What was named, and is not there.
+    opened : set of str
+        The URIs of the folders and archives that were looked into.
     roots : list of str
         The URIs of the folders, archives and files that were named, to look at again.
     others : int
@@ -46,6 +50,8 @@ class Found:
 
     sources: list[Source] = field(default_factory=list)
     failed: list[Outcome] = field(default_factory=list)
+    absent: list[Outcome] = field(default_factory=list)
+    opened: set[str] = field(default_factory=set)
     roots: list[str] = field(default_factory=list)
     others: int = 0
 
@@ -85,9 +91,9 @@ class _Search:
             for one in thing:
                 self.look_at(one)
             return
-        name = thing if isinstance(thing, str) else type(thing).__name__
+        path = _path(thing)
+        name = path.name if path else thing if isinstance(thing, str) else type(thing).__name__
         try:
-            path = _path(thing)
             if path is not None and path.is_dir():
                 self._found.roots.append(FileSource(path).uri)
                 self._look_into(path)
@@ -99,8 +105,9 @@ class _Search:
             if source.reopenable:
                 self._found.roots.append(source.uri)
         except (Error, OSError) as error:
-            uri = getattr(thing, "uri", os.fsdecode(path) if path else name)
-            self._fail(uri, name, error)
+            uri = FileSource(path).uri if path else getattr(thing, "uri", name)
+            listed = self._found.absent if isinstance(error, SourceNotFound) else self._found.failed
+            listed.append(_failure(uri, name, error))
 
     def _look_into(self, folder: Path) -> None:
         try:
@@ -112,6 +119,7 @@ class _Search:
         except OSError as error:
             self._fail(FileSource(folder).uri, folder.name, error)
             return
+        self._found.opened.add(FileSource(folder).uri)
         if any(entry.name == "corpus.json" for entry in entries):
             return  # what is in there was made of sounds
         for entry in entries:
@@ -143,7 +151,9 @@ class _Search:
         if not _start(source).startswith(_ZIP):
             self._take(source)
             return
-        for member in iter_zip(source):
+        members = list(iter_zip(source))
+        self._found.opened.add(source.uri)
+        for member in members:
             ending = member.name.rpartition(".")[2].lower()
             if ending in _AUDIO:
                 self._take(member)
@@ -159,10 +169,13 @@ class _Search:
             self._found.sources.append(source)
 
     def _fail(self, uri: str, name: str, error: object) -> None:
-        why = getattr(error, "strerror", None) if isinstance(error, OSError) else None
-        self._found.failed.append(
-            Outcome(uri, name, "failed", one_line(f"{name}: {why}" if why else error))
-        )
+        self._found.failed.append(_failure(uri, name, error))
+
+
+def _failure(uri: str, name: str, error: object) -> Outcome:
+    why = getattr(error, "strerror", None) if isinstance(error, OSError) else None
+    text = str(why or error)
+    return Outcome(uri, name, "failed", one_line(text if name in text else f"{name}: {text}"))
 
 
 def one_line(message: object) -> str:

@@ -10,7 +10,7 @@ from functools import partial
 from featureflow.errors import SourceError
 from featureflow.source import Source
 from zounds.corpus import worker
-from zounds.corpus.discover import discover
+from zounds.corpus.discover import Found, discover
 from zounds.corpus.home import Home
 from zounds.corpus.outcome import Outcome, Progress, Report
 from zounds.corpus.pool import Pool
@@ -28,9 +28,16 @@ def add(home: Home, sources: Iterable[object], pool: Pool, tell: Tell) -> Report
     _remember(home, found.roots)
     tasks, skipped = _news(found.sources, known)
     read = describe(home, tasks, pool, tell, done=len(skipped))
-    # what was only mistyped is not worth remembering
-    home.catalogue.write(o for o in found.failed if o.uri.startswith("zip:") or o.uri in known)
-    return Report((*skipped, *found.failed, *read), time.monotonic() - begun, found.others)
+    remember_failures(home, found, known)
+    outcomes = (*skipped, *found.absent, *found.failed, *read)
+    return Report(outcomes, time.monotonic() - begun, found.others)
+
+
+def remember_failures(home: Home, found: Found, known: dict[str, Outcome]) -> None:
+    """Remember what could not be looked into; forget it of what could be, this time."""
+    mended = [uri for uri in found.opened if uri in known and not known[uri].is_document]
+    home.catalogue.forget(mended)
+    home.catalogue.write(found.failed)
 
 
 def describe(

@@ -11,7 +11,13 @@ from featureflow.source import Source, located
 from zounds.corpus import worker
 from zounds.corpus.discover import discover
 from zounds.corpus.home import Home
-from zounds.corpus.ingest import Tell, describe, is_unchanged, raise_changes
+from zounds.corpus.ingest import (
+    Tell,
+    describe,
+    is_unchanged,
+    raise_changes,
+    remember_failures,
+)
 from zounds.corpus.outcome import Outcome
 from zounds.corpus.places import local_path
 from zounds.corpus.pool import Pool
@@ -57,11 +63,12 @@ def rescan(home: Home, pool: Pool, tell: Tell, forget: bool) -> Changes:
     present = {source.uri: source for source in found.sources}
     fresh = [source for source in found.sources if source.uri not in known]
     gone, same, altered = [], [], []
+    failing = {outcome.uri for outcome in found.failed}
     for outcome in known.values():
         source = present.get(outcome.uri) or _source_of(outcome)
-        if source is None:
+        if source is None and outcome.uri not in failing:
             gone.append(outcome)
-        elif outcome.status == "removed" or _is_settled(source, outcome):
+        elif source is None or outcome.status == "removed" or _is_settled(source, outcome):
             same.append(outcome)
         else:
             altered.append((source, outcome))
@@ -85,18 +92,21 @@ def rescan(home: Home, pool: Pool, tell: Tell, forget: bool) -> Changes:
         else:
             kind = "touched" if digests[outcome.uri] == _digest(home, outcome) else "changed"
         kinds[kind].append(outcome)
+    remember_failures(home, found, known)
     return Changes(
         new=tuple(kinds["new"]),
         changed=tuple(kinds["changed"]),
         moved=tuple(kinds["moved"]),
         missing=_settled_as_missing(home, gone, forget),
-        failed=(*found.failed, *kinds["failed"]),
+        failed=(*found.absent, *found.failed, *kinds["failed"]),
         unchanged=sum(outcome.is_document for outcome in same) + len(kinds["touched"]),
     )
 
 
 def _source_of(outcome: Outcome) -> Source | None:
     """Return the source of what was not added by a folder or archive, if it is still there."""
+    if not outcome.is_document:
+        return None
     if outcome.uri.startswith("data:"):
         return _Kept(outcome.uri, outcome.name)
     try:

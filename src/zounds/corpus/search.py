@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ Unit = Literal["clip", "segment"]
 UNITS = ("clip", "segment")
 
 _PIECE = 1 << 16
+_ROUNDING = Fraction(1, 10**6)  # segments; a time that was printed is not exact
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,8 @@ class Query:
             if not self._whole:
                 raise SearchError("a code has no start and no duration: leave them out")
             return packed_code(thing, self._index.bits)[np.newaxis]
+        if isinstance(thing, str | os.PathLike) and "://" not in os.fsdecode(thing):
+            thing = os.path.expanduser(thing)
         source = Source.of(thing)
         return self._heard(self._samples(source), source.name)
 
@@ -142,7 +146,7 @@ class Query:
         if isinstance(thing, bytes | bytearray):
             return len(thing) == -(-self._index.bits // 8)
         if isinstance(thing, str):
-            if "://" in thing or Path(os.path.expanduser(thing)).exists():
+            if "://" in thing or (thing and os.path.exists(os.path.expanduser(thing))):
                 return False
             try:
                 packed_code(thing, self._index.bits)
@@ -164,8 +168,9 @@ class Query:
         document = self._model(_id)
         if self._unit == "clip" and not self._whole:
             return self._heard(self._samples(document.meta), document._name)
-        codes = document.clip if self._unit == "clip" else self._stretch(document.segments)
-        return _packed(codes)
+        if self._unit == "clip":
+            return _packed(document.clip)
+        return _packed(self._stretch(document.segments, document.facts["seconds"]))
 
     def _heard(self, chunks: Iterator[AudioSamples], name: str) -> Codes:
         """Return the codes of audio that is not in the corpus."""
@@ -219,20 +224,20 @@ class Query:
             return self._index.rates[0].duration
         return self._duration
 
-    def _stretch(self, segments: ConstantRateTimeSeries) -> ConstantRateTimeSeries:
+    def _stretch(self, segments: ConstantRateTimeSeries, end: float) -> ConstantRateTimeSeries:
         """Return the segments that cover the stretch to search with."""
         if self._whole:
             return segments
-        hop = segments.frequency
-        first = int(self._start / hop)
-        if first >= len(segments):
+        if self._start >= end:
             raise SearchError(
-                f"start={float(self._start):g} s is beyond the end, {float(segments.end):.3f} s: "
-                "give an earlier one"
+                f"start={float(self._start):g} s is beyond the end, {end:.3f} s: give an earlier one"
             )
+        hop = segments.frequency
+        first = int(self._start / hop + _ROUNDING)
         last = first + 1
         if self._duration is not None:
-            last = max(last, -int(-(self._start + self._duration) // hop))
+            rest = self._start + self._duration - segments.duration
+            last = max(last, 1 + math.ceil(rest / hop - _ROUNDING))
         stretch: ConstantRateTimeSeries = segments[first:last]
         return stretch
 

@@ -111,7 +111,13 @@ def test_the_same_sound_in_two_places_is_two_documents(corpus, sounds, agrees):
 def test_a_file_that_is_named_in_several_ways_is_read_once(corpus, sounds, monkeypatch, agrees):
     monkeypatch.chdir(sounds)
     monkeypatch.setenv("HOME", str(sounds))
-    ways = [sounds, "a.wav", sounds / "deep" / ".." / "a.wav", "~/a.wav", (sounds / "a.wav").as_uri()]
+    ways = [
+        sounds,
+        "a.wav",
+        sounds / "deep" / ".." / "a.wav",
+        "~/a.wav",
+        (sounds / "a.wav").as_uri(),
+    ]
     report = corpus.add(*ways, [sounds, str(sounds)], workers=1)
     assert names(report.outcomes) == ["a.wav", "b.wav", "c.wav"]
     agrees(corpus)

@@ -1,0 +1,56 @@
+"""The demonstration: sounds that are made here, searched the way that one's own would be."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from zounds.audio.encode import save
+from zounds.cli import printing
+from zounds.cli.filling import fill
+from zounds.cli.progress import Meter
+from zounds.corpus.corpus import Corpus
+from zounds.demo.corpus import demo_corpus
+from zounds.errors import AudioError
+
+_QUERIES = ("plucked", "snare")
+_HITS = 5
+
+
+def show(folder: Path, workers: int | None) -> None:
+    """Make sounds and a corpus of them; search it, and say what to type next."""
+    sounds, corpus = folder / "sounds", Corpus(folder / "corpus")
+    with Meter() as meter:
+        meter.stage("making sounds")
+        _write(sounds)
+        filled = fill(corpus, [str(sounds)], meter, workers=workers)
+    printing.line(f"Sounds of an orchestra that does not exist, in {sounds}:")
+    printing.report(filled.report)
+    for kind in _QUERIES:
+        query = next(iter(sorted((sounds / kind).iterdir())))
+        printing.line()
+        printing.line(f"What sounds like {query.name}?")
+        printing.line()
+        printing.hits(corpus.search(query, n_results=_HITS), with_time=False)
+    named = f"--corpus {shlex.quote(str(corpus.path))}"
+    printing.line()
+    printing.line("Now you:")
+    printing.line()
+    printing.line(f"    zounds search {shlex.quote(str(query))} {named}")
+    printing.line(f"    zounds random {named}")
+    printing.line("    zounds index a/folder/of/your/own/sounds")
+
+
+def _write(folder: Path) -> None:
+    """Write the sounds that are not there yet."""
+    for name, samples in demo_corpus():
+        path = folder / name
+        if path.exists():
+            continue
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise AudioError(
+                f"{path.parent} cannot be made ({error.strerror}): give another folder"
+            ) from error
+        save(samples, path)

@@ -1,0 +1,425 @@
+import base64
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import featureflow as ff
+import zounds
+from zounds.audio.decode import decode
+from zounds.audio.encode import encode
+from zounds.corpus.search import hits
+from zounds.index.hamming import Snapshot
+
+SEGMENT = Fraction(30 * 1024, 44100)  # s from one to the next
+BITS = 128
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory, save, make):
+    """Ten sounds, and one that has five others in it, one after the other."""
+    folder = tmp_path_factory.mktemp("searched") / "sounds"
+    for seed in range(10):
+        save(folder / f"{seed}.wav", seed, seconds=0.8)
+    parts = [np.asarray(make(30 + part, seconds=1.5)) for part in range(5)]
+    zounds.save(zounds.AudioSamples(np.concatenate(parts), 44100), folder / "medley.wav")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def corpus(sounds):
+    corpus = zounds.Corpus(sounds.parent / "corpus")
+    corpus.add(sounds, workers=1)
+    corpus.learn()
+    corpus.index(workers=1)
+    return corpus
+
+
+def found(results):
+    return [(hit.name, hit.start, hit.distance) for hit in results]
+
+
+def document_of(corpus, name):
+    (outcome,) = (outcome for outcome in corpus.outcomes() if outcome.name == name)
+    return corpus[outcome.id]
+
+
+# ---------------------------------------------------------------------------- queries
+
+
+@pytest.mark.parametrize("unit", ["clip", "segment"])
+def test_every_way_to_name_a_sound_finds_the_same(corpus, sounds, serve, unit):
+    path = sounds / "3.wav"
+    document = document_of(corpus, "3.wav")
+    expected = corpus.search(path, unit=unit, n_results=99)
+    assert (expected[0].name, expected[0].distance) == ("3.wav", 0)
+    ways = [str(path), path.as_uri(), path.read_bytes(), path.open("rb"), ff.iter_zip, document]
+    ways = [*ways[:4], document, document._id, decode(path)]
+    for way in ways:
+        assert found(corpus.search(way, unit=unit, n_results=99)) == found(expected), way
+    ways[3].close()
+    with serve(sounds) as url:
+        assert found(corpus.search(f"{url}/3.wav", unit=unit, n_results=99)) == found(expected)
+
+
+def test_a_path_may_be_relative_or_begin_with_a_tilde(corpus, sounds, monkeypatch):
+    monkeypatch.chdir(sounds)
+    monkeypatch.setenv("HOME", str(sounds.parent))
+    expected = found(corpus.search(sounds / "3.wav"))
+    assert found(corpus.search("3.wav")) == expected
+    assert found(corpus.search("~/sounds/3.wav")) == expected
+
+
+@pytest.mark.parametrize("unit", ["clip", "segment"])
+def test_a_code_may_be_bits_bytes_or_text(corpus, unit):
+    document = document_of(corpus, "5.wav")
+    bits = np.asarray(document.clip if unit == "clip" else document.segments)[0]
+    packed = np.packbits(bits.astype(bool))
+    expected = corpus.search(packed, unit=unit, n_results=99)
+    assert (expected[0].name, expected[0].distance) == ("5.wav", 0)
+    text = base64.b64encode(packed).decode()
+    for code in (
+        *(bits, bits.astype(int).tolist(), tuple(bits.astype(int)), bits.astype(bool)),
+        *(packed.tobytes(), bytearray(packed.tobytes())),
+        *(text, text.rstrip("="), text.replace("+", "-").replace("/", "_")),
+    ):
+        results = corpus.search(code, unit=unit, n_results=99)
+        assert found(results) == found(expected)
+        np.testing.assert_array_equal(results.query, packed)
+
+
+def test_a_hit_can_be_searched_with(corpus, sounds):
+    hit = corpus.search(sounds / "3.wav")[4]
+    assert corpus.search(hit)[0].id == hit.id
+    assert found(corpus.search(hit, n_results=99)) == found(corpus.search(hit.id, n_results=99))
+    moment = corpus.search(sounds / "medley.wav", unit="segment", per_file=None, n_results=99)[5]
+    results = corpus.search(moment, unit="segment", n_results=99)
+    assert results[0].distance == 0
+    document = corpus[moment.id]
+    row = round(moment.time.start / SEGMENT)
+    np.testing.assert_array_equal(
+        results.query, np.packbits(np.asarray(document.segments[row], bool))
+    )
+
+
+def test_sounds_of_other_rates_and_channels_can_be_searched_with(corpus, make, tmp_path):
+    mono = np.asarray(make(3, 0.8))
+    stereo = zounds.AudioSamples(np.stack([mono, mono], axis=1), 44100)
+    assert found(corpus.search(stereo)) == found(corpus.search(zounds.AudioSamples(mono, 44100)))
+    slow = zounds.AudioSamples(mono[::2], 22050)
+    assert len(corpus.search(slow)) == 10
+
+
+def test_what_was_searched_with_is_not_in_the_corpus(corpus, make):
+    count, outcomes = len(corpus), corpus.outcomes()
+    corpus.search(make(77))
+    corpus.search(encode(make(78), "flac"))
+    assert (len(corpus), corpus.outcomes()) == (count, outcomes)
+
+
+# ---------------------------------------------------------------------------- wrong queries
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        (np.zeros(44100, np.float32), "samples without a sample rate"),
+        ([0.5, 0.25], "samples without a sample rate"),
+        (np.zeros(99, np.uint8), "is no code"),
+        ([0, 1, 2], "is no code"),
+        ([], "samples without a sample rate|is no code"),
+        ("no such thing", "there is no such file, no document of this id, and it is not a code"),
+        ("x" * 5000, "there is no such file"),
+        ("nul\0.wav", "there is no such file"),
+        ("", "give a path"),
+        ("AIAA", "of 128 bits in base64"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_what_is_no_query_is_refused(corpus, query, message):
+    with pytest.raises(zounds.SearchError, match=message):
+        corpus.search(query)
+
+
+@pytest.mark.parametrize("query", [None, 3, object(), {"a": 1}], ids=repr)
+def test_what_has_no_content_is_refused(corpus, query):
+    with pytest.raises(ff.InvalidParameter, match="has no content to read"):
+        corpus.search(query)
+
+
+def test_sounds_that_cannot_be_read_say_so(corpus, tmp_path):
+    (tmp_path / "text.wav").write_text("no sound")
+    with pytest.raises(zounds.AudioError, match=r"text\.wav"):
+        corpus.search(tmp_path / "text.wav")
+    with pytest.raises(ff.SourceNotFound, match=r"missing\.wav"):
+        corpus.search(tmp_path / "missing.wav")
+    with pytest.raises(ff.SourceError, match="is a folder"):
+        corpus.search(tmp_path)
+    with pytest.raises(ff.SourceError, match="http://127"):
+        corpus.search("http://127.0.0.1:9/a.wav")
+    with pytest.raises(zounds.AudioError):
+        corpus.search(b"these bytes are neither a code nor a sound")
+
+
+@pytest.mark.parametrize("name", ["n_results", "per_file"])
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "3", float("nan")])
+def test_numbers_that_count_nothing_are_refused(corpus, name, wrong):
+    with pytest.raises(zounds.SearchError, match=f"{name}=.*: give a whole number, 1 or more"):
+        corpus.search(bytes(16), **{name: wrong})
+
+
+@pytest.mark.parametrize("wrong", ["file", "", None, "CLIP", ["clip"]])
+def test_a_unit_that_is_none_is_refused(corpus, wrong):
+    with pytest.raises(zounds.SearchError, match="unit=.*: give one of clip, segment"):
+        corpus.search(bytes(16), unit=wrong)
+
+
+@pytest.mark.parametrize("unit", ["clip", "segment"])
+@pytest.mark.parametrize(
+    "stretch",
+    [
+        {"start": -1},
+        {"duration": 0},
+        {"duration": -0.1},
+        {"start": float("nan")},
+        {"duration": float("inf")},
+        {"start": "1"},
+        {"start": 0.8},
+        {"start": 1e9, "duration": 1},
+    ],
+    ids=repr,
+)
+def test_a_stretch_that_is_none_is_refused(corpus, sounds, unit, stretch):
+    for query in (sounds / "3.wav", document_of(corpus, "3.wav"), decode(sounds / "3.wav")):
+        with pytest.raises(ValueError, match="start=|give a finite number"):
+            corpus.search(query, unit=unit, **stretch)
+
+
+def test_a_code_has_no_stretch(corpus):
+    with pytest.raises(zounds.SearchError, match="a code has no start and no duration"):
+        corpus.search(bytes(16), start=0)
+
+
+# ---------------------------------------------------------------------------- order, grouping
+
+
+class Stored:
+    """What `hits` asks of a model: its documents are those that were processed."""
+
+    def __init__(self, ids):
+        class Model(ff.BaseModel):
+            meta = ff.SourceFeature()
+            size = ff.NumpyFeature(_size, needs=meta, store=True)
+            database = ff.InMemoryDatabase()
+
+        for _id in ids:
+            Model.process(_id=_id, meta=b"x")
+        self.model = Model
+
+
+def _size(source):
+    return np.array([len(source.read())])
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_hits_are_those_of_numpy_by_distance_then_document_then_time(data):
+    bits = data.draw(st.integers(1, 20))
+    sizes = data.draw(st.lists(st.integers(1, 6), min_size=1, max_size=5))
+    removed = data.draw(st.sets(st.integers(0, len(sizes) - 1), max_size=2))
+    n_results = data.draw(st.integers(1, 30))
+    per_file = data.draw(st.none() | st.integers(1, 4))
+    random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    codes = random.random((sum(sizes), bits)) < 0.3
+    queries = random.random((data.draw(st.integers(1, 3)), bits)) < 0.3
+    ids = [f"document {number}" for number in range(len(sizes))]
+    rate = zounds.SampleRate(Fraction(1, 2), Fraction(3, 4))
+    offsets = np.cumsum([0, *sizes])
+    snapshot = Snapshot("", bits, ids, ids, [rate] * len(ids), offsets, np.packbits(codes, axis=1))
+    there = [_id for number, _id in enumerate(ids) if number not in removed]
+
+    made = list(
+        hits(snapshot, Stored(there).model, np.packbits(queries, axis=1), n_results, per_file)
+    )
+
+    distances = (codes[:, None] != queries).sum(axis=2).min(axis=1)
+    places = [(number, time) for number, size in enumerate(sizes) for time in range(size)]
+    expected, taken = [], dict.fromkeys(range(len(sizes)), 0)
+    for distance, (number, time) in sorted(zip(distances.tolist(), places, strict=True)):
+        if number not in removed and (per_file is None or taken[number] < per_file):
+            taken[number] += 1
+            expected.append((distance, ids[number], Fraction(time, 2)))
+    assert [(hit.distance, hit.id, hit.time.start) for hit in made] == expected[:n_results]
+    assert all(hit.score == 1 - hit.distance / bits for hit in made)
+
+
+@pytest.mark.parametrize("unit", ["clip", "segment"])
+def test_a_search_finds_what_numpy_finds_in_the_stored_codes(corpus, unit):
+    query = np.random.default_rng(5).random(BITS) < 0.1
+    expected = []
+    for document in corpus:
+        for row, code in enumerate(document.clip if unit == "clip" else document.segments):
+            distance = int((np.asarray(code, bool) != query).sum())
+            expected.append((distance, document._id, row))
+    results = corpus.search(query, n_results=10**6, unit=unit, per_file=None)
+    rows = [(h.distance, h.id, round(h.time.start / SEGMENT)) for h in results]
+    assert rows == sorted(expected)
+    best = {}
+    for distance, _id, row in sorted(expected):
+        best.setdefault(_id, (distance, _id, row))
+    nearest = corpus.search(query, n_results=4, unit=unit)
+    assert [(hit.distance, hit.id) for hit in nearest] == [
+        (distance, _id) for distance, _id, _ in sorted(best.values())[:4]
+    ]
+
+
+def test_there_are_ten_hits_and_one_of_each_file_unless_more_are_asked_for(corpus, sounds):
+    path = sounds / "medley.wav"
+    assert len(corpus.search(path)) == 10
+    assert len(corpus.search(path, n_results=10**9)) == 11
+    assert len(corpus.search(path, n_results=3)) == 3
+    one_each = corpus.search(path, unit="segment", n_results=99)
+    assert len({hit.id for hit in one_each}) == len(one_each) == 11
+    two_each = corpus.search(path, unit="segment", n_results=99, per_file=2)
+    assert [hit.name for hit in two_each].count("medley.wav") == 2
+    everything = corpus.search(path, unit="segment", n_results=10**9, per_file=None)
+    assert len(everything) == corpus.info().segments
+    assert list(everything) == list(
+        corpus.search(path, unit="segment", n_results=10**9, per_file=10**9)
+    )
+
+
+# ---------------------------------------------------------------------------- moments, stretches
+
+
+@pytest.mark.parametrize("part", range(5))
+def test_a_moment_is_found_in_a_long_file(corpus, make, part):
+    hit = corpus.search(make(30 + part, seconds=1.5), unit="segment")[0]
+    assert hit.name == "medley.wav"
+    middle = hit.start + hit.duration / 2
+    assert 1.5 * part < middle < 1.5 * (part + 1)
+
+
+def test_a_stretch_that_is_cut_out_is_found_where_it_was(corpus, sounds):
+    samples = decode(sounds / "medley.wav")
+    for row in (0, 3, 7):
+        start = float(row * SEGMENT)
+        hit = corpus.search(
+            sounds / "medley.wav", unit="segment", start=start, duration=0.7, n_results=1
+        )[0]
+        assert (hit.name, hit.start) == ("medley.wav", start)
+        assert hit.duration == pytest.approx(float(SEGMENT), abs=0.05)
+    assert len(samples) == 5 * 1.5 * 44100
+
+
+@pytest.mark.parametrize("unit", ["clip", "segment"])
+@pytest.mark.parametrize(
+    ("start", "duration"),
+    [(0, 0.5), (0.25, 0.5), (1.5, 1.5), (None, 0.7), (7.4, None), (2, 99), (0.1, 1e-6)],
+)
+def test_a_stretch_of_a_file_is_like_its_samples_alone(corpus, sounds, unit, start, duration):
+    path = sounds / "medley.wav"
+    samples = decode(path)
+    first = round((start or 0) * 44100)
+    stop = len(samples)
+    if duration is not None:
+        stop = min(stop, max(round(((start or 0) + duration) * 44100), first + 1))
+    elif unit == "segment":
+        length = document_of(corpus, "medley.wav").segments.duration
+        stop = min(stop, first + round(float(length) * 44100))
+    cut = zounds.AudioSamples(np.asarray(samples)[first:stop], 44100)
+    expected = corpus.search(cut, unit=unit, n_results=99)
+    results = corpus.search(path, unit=unit, n_results=99, start=start, duration=duration)
+    np.testing.assert_array_equal(results.query, expected.query)
+    assert found(results) == found(expected)
+    of_samples = corpus.search(samples, unit=unit, n_results=99, start=start, duration=duration)
+    assert found(of_samples) == found(expected)
+
+
+def test_a_stretch_of_a_document_is_compared_by_the_segments_that_cover_it(corpus):
+    document = document_of(corpus, "medley.wav")
+    codes = [np.packbits(np.asarray(code, bool)).tolist() for code in document.segments]
+    hop = float(SEGMENT)
+    for start, duration, first, last in (
+        *((0, None, 0, 1), (hop, None, 1, 2), (1.5 * hop, None, 1, 2)),
+        *((hop, hop, 1, 2), (1.5 * hop, hop, 1, 3), (0, 99, 0, len(codes))),
+    ):
+        results = corpus.search(document, unit="segment", start=start, duration=duration)
+        assert results.query.tolist() == codes[first]
+        rows = corpus.search(
+            document, unit="segment", start=start, duration=duration, per_file=None, n_results=99
+        )
+        exact = {
+            round(h.time.start / SEGMENT) for h in rows if h.id == document._id and not h.distance
+        }
+        assert exact >= set(range(first, last))
+
+
+def test_a_stretch_of_a_document_as_a_clip_is_that_of_its_file(corpus, sounds):
+    document = document_of(corpus, "medley.wav")
+    for start, duration in ((1.5, 1.5), (3, None), (None, 0.4)):
+        assert found(corpus.search(document, start=start, duration=duration)) == found(
+            corpus.search(sounds / "medley.wav", start=start, duration=duration)
+        )
+
+
+# ---------------------------------------------------------------------------- hits
+
+
+def test_a_hit_says_what_where_and_how_near(corpus, sounds):
+    results = corpus.search(sounds / "3.wav", unit="segment", n_results=99, per_file=None)
+    for hit in results:
+        document = corpus[hit.id]
+        assert hit.name == document._name
+        assert hit.path == sounds / hit.name
+        assert hit.uri == (sounds / hit.name).as_uri()
+        assert (hit.start, hit.duration) == (float(hit.time.start), float(hit.time.duration))
+        assert hit.score == 1 - hit.distance / BITS
+        _id, time = hit
+        assert (_id, time) == (hit.id, hit.time)
+        assert hit.record() == {
+            "id": hit.id,
+            "name": hit.name,
+            "path": str(hit.path),
+            "uri": hit.uri,
+            "start": hit.start,
+            "duration": hit.duration,
+            "distance": hit.distance,
+            "score": hit.score,
+        }
+
+
+def test_the_audio_of_a_hit_is_the_stretch_of_the_file(corpus, sounds):
+    results = corpus.search(sounds / "medley.wav", unit="segment", n_results=99, per_file=None)
+    for hit in (results[0], results[7]):
+        samples = np.asarray(decode(sounds / hit.name))
+        first = round(hit.start * 44100)
+        heard = np.asarray(results.audio(hit))
+        assert len(heard) == min(round(hit.duration * 44100), len(samples) - first)
+        np.testing.assert_array_equal(heard, samples[first : first + len(heard)])
+    whole = corpus.search(sounds / "3.wav")
+    assert len(whole.audio(whole[0])) == round(0.8 * 44100)
+    assert whole._repr_html_().count("<audio") == 10
+
+
+def test_hits_are_told_from_those_removed_or_changed_since_the_index_was_built(
+    tmp_path, corpus, sounds, save
+):
+    own = zounds.Corpus(tmp_path / "corpus")
+    own.learn(sounds, workers=1)
+    for seed in range(4):
+        save(tmp_path / "own" / f"{seed}.wav", seed)
+    own.add(tmp_path / "own", workers=1)
+    own.index(workers=1)
+    query = tmp_path / "own" / "2.wav"
+    (removed,) = own.remove(query)
+    results = own.search(query, n_results=99)
+    assert sorted(hit.name for hit in results) == ["0.wav", "1.wav", "3.wav"]
+    moments = own.search(query, n_results=99, per_file=None, unit="segment")
+    assert removed.id not in {hit.id for hit in moments}
+
+    moved = query.with_name("3.wav").rename(query.with_name("renamed.wav"))
+    own.rescan(workers=1)
+    assert {hit.path for hit in own.search(query, n_results=99)} >= {moved}
