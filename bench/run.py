@@ -27,6 +27,10 @@ import ingest
 HERE = Path(__file__).parent
 RESULTS = HERE / "RESULTS.md"
 PARTS = {"graph": graph, "accuracy": accuracy, "ingest": ingest}
+HEAD = """# Results
+
+Written by `make bench`. Machines differ and are noisy: compare figures of one run.
+"""
 
 
 def machine() -> str:
@@ -68,21 +72,14 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS, help="the one part to measure")
     given = parser.parse_args()
     data = given.data.resolve() if given.data else None
-    head = (
-        "# Results\n\nWritten by `make bench`. Machines differ and are noisy: compare figures of "
-    )
-    sections = {"": f"{head}one run.\n\n{measured()}\n"}
+    sections = {"": f"{HEAD}\n{measured()}\n"}
     if given.only:
         sections |= before()
     for name, part in PARTS.items():
         if given.only in (None, name):
             print(f"measuring: {title(part)}", file=sys.stderr)
-            lines = [
-                title(part),
-                "",
-                *([measured(), ""] if given.only else []),
-                *part.measure(data),
-            ]
+            when = [measured(), ""] if given.only else []
+            lines = [title(part), "", *when, *part.measure(data)]
             sections[title(part)] = "\n".join(lines) + "\n"
     order = ["", *map(title, PARTS.values())]
     text = "\n".join(sections[name].strip("\n") + "\n" for name in order if name in sections)

@@ -7,7 +7,6 @@ Other kinds of sources say which URIs lead to them, by `leads_to`.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -16,8 +15,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote, unquote_to_bytes
 
+from blake3 import blake3
+
 from featureflow.errors import InvalidParameter, SourceChanged, SourceError, SourceNotFound
 from featureflow.spool import PIECE, TemporaryFile, opened, spooled
+
+# A piece that malloc need not fetch from the system each time.
+_DIGESTED = 1 << 16
 
 
 class Source:
@@ -93,11 +97,12 @@ class Source:
 
     @cached_property
     def digest(self) -> str:
-        """str : BLAKE2b-128 of the content, in hexadecimal. Reads it, the first time."""
-        state = hashlib.blake2b(digest_size=16)
-        for piece in self.pieces():
-            state.update(piece)
-        return state.hexdigest()
+        """str : BLAKE3 of the content, 128 bits in hexadecimal. Reads it, the first time."""
+        state = blake3()  # five times as fast as BLAKE2b; decoding a WAV takes as long as that
+        with self.open() as stream:
+            while piece := self._part(stream, _DIGESTED):
+                state.update(piece)
+        return state.hexdigest(length=16)
 
     def record(self) -> dict[str, Any]:
         """Return what `from_record` needs to find the content again, and to know it is the same.

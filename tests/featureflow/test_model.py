@@ -826,16 +826,16 @@ def test_damaged_entries_and_headers_raise_and_can_be_mended(sound, database, pa
 
 def test_a_stored_value_of_another_type_is_refused(sound, database):
     from featureflow.codec import content_digest, encode
-    from featureflow.document import _sealed, _unsealed
+    from featureflow.document import sealed, unsealed
 
     _id = sound.process(meta=b"\1")
     header = next(key for key in database.keys() if "/double/" in key and key.endswith("header"))
-    run = _unsealed(database.read(header), header)["run"]
+    run = unsealed(database.read(header), header)["run"]
     forged = encode("hello")
     database.write(
         {
             header.replace("header", f"{run}/00000000"): forged,
-            header: _sealed({"run": run, "records": [content_digest(forged)]}),
+            header: sealed({"run": run, "records": [content_digest(forged)]}),
         }
     )
     with pytest.raises(ff.CodecError, match="NumpyFeature"):

@@ -273,12 +273,11 @@ def _code(corpus: Corpus, _id: str, done: Exported) -> str:
     """Return the code of a whole sound, as far as it was computed."""
     try:
         document = corpus[_id]
-        if "clip" not in type(document).features or not document._is_stored("clip"):
-            return ""
-        return str(np.packbits(np.asarray(document.clip, bool)).tobytes().hex())
+        if "clip" in type(document).features and document._is_stored("clip"):
+            return _packed(np.asarray(document.clip)).tobytes().hex()
     except ff.Error as error:
         done.unreadable.setdefault(_id, str(error))
-        return ""
+    return ""
 
 
 def _playable(uri: str) -> str | None:
@@ -424,8 +423,7 @@ def _packed(codes: Array) -> Array:
 
 def _write_texts(archive: zipfile.ZipFile, name: str, texts: Sequence[str]) -> None:
     kind = np.dtype(f"U{max(map(len, texts), default=1) or 1}")
-    starts = range(0, len(texts), _ROWS_AT_ONCE)
-    pieces = (np.array(texts[start : start + _ROWS_AT_ONCE], kind) for start in starts)
+    pieces = (np.array([text], kind) for text in texts)
     _write(archive, name, (len(texts),), kind, pieces)
 
 

@@ -228,9 +228,10 @@ class Query:
         """Return the segments that cover the stretch to search with."""
         if self._whole:
             return segments
-        if self._start >= end:
+        if self._start >= Seconds(end):
             raise SearchError(
-                f"start={float(self._start):g} s is beyond the end, {end:.3f} s: give an earlier one"
+                f"start={float(self._start):g} s is beyond the end, {end:.3f} s: "
+                "give an earlier one"
             )
         hop = segments.frequency
         first = int(self._start / hop + _ROUNDING)

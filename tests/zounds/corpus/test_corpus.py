@@ -215,7 +215,8 @@ def test_of_a_file_that_ends_early_what_there_is_is_kept(corpus, sounds, agrees)
     assert outcome.name == "a.wav"
     assert "a.wav" in outcome.why
     assert "\n" not in outcome.why
-    assert len(corpus[outcome.id].pcm) == 10_000
+    with pytest.warns(zounds.PartialAudio, match=r"a\.wav"):
+        assert len(corpus[outcome.id].pcm) == 10_000
     assert outcome.seconds == pytest.approx(10_000 / 44100)
     assert report.seconds == pytest.approx(0.8 + 10_000 / 44100)
     assert f"partial: {outcome.why}" in str(report)
@@ -259,7 +260,7 @@ def test_a_member_that_cannot_be_unpacked_any_more_leaves_its_document(corpus, s
         agrees(corpus)
 
 
-@pytest.mark.parametrize("wrong", ["missing.wav", "missing.zip", "http://127.0.0.1:9/a.wav", ""])
+@pytest.mark.parametrize("wrong", ["missing.wav", "missing.zip", "no/folder", ""])
 def test_what_is_not_there_is_told_and_not_remembered(corpus, sounds, wrong):
     report = corpus.add(sounds, wrong, workers=1)
     (outcome,) = report.failed
@@ -277,9 +278,9 @@ def test_what_has_no_content_is_told(corpus, wrong):
     assert "has no content to read" in outcome.why
 
 
-def test_samples_are_one_sound_that_has_no_place(corpus, make):
-    report = corpus.add(make(0), workers=1)
-    assert len(report.failed) == 1
+def test_samples_are_no_source_and_that_is_told_once(corpus, make):
+    (outcome,) = corpus.add(make(0), workers=1).failed
+    assert "has no content to read" in outcome.why
 
 
 def test_adding_nothing_is_fine(corpus, tmp_path):
@@ -336,6 +337,8 @@ def test_a_damaged_archive_is_one_line_and_the_rest_is_read(corpus, sounds):
 
 
 def test_urls_of_files_and_of_archives(corpus, archive, sounds, serve, agrees):
+    for path in (archive, sounds / "deep" / "c.wav"):
+        os.utime(path, ns=(10**18, 10**18))  # a server cannot tell what was modified just now
     with serve(sounds) as url, serve(archive.parent) as packed:
         report = corpus.add(f"{url}/deep/c.wav", f"{packed}/set.zip", f"{url}/no.wav", workers=1)
         assert names(report.ok) == ["b.wav", "c.wav", "x/a.wav"]

@@ -133,7 +133,7 @@ def test_what_was_searched_with_is_not_in_the_corpus(corpus, make):
         ("no such thing", "there is no such file, no document of this id, and it is not a code"),
         ("x" * 5000, "there is no such file"),
         ("nul\0.wav", "there is no such file"),
-        ("", "give a path"),
+        ("", "there is no such file"),
         ("AIAA", "of 128 bits in base64"),
     ],
     ids=lambda value: repr(value)[:20],

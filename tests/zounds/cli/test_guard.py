@@ -1,0 +1,133 @@
+"""How the command ends: in real processes, which are interrupted, and whose pipes break."""
+
+import json
+import os
+import pty
+import re
+import signal
+import time
+
+import pytest
+
+import zounds
+
+
+@pytest.fixture
+def many(tmp_path, wav_files):
+    """A folder of many sounds."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for file in sorted(wav_files.iterdir()):
+        for number in range(12):
+            os.link(file, folder / f"{number}_{file.name}")
+    return folder
+
+
+def wait_for_sounds(corpus, process, more_than):
+    while process.poll() is None:
+        if corpus.exists() and len(corpus) > more_than:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"it was not to end yet: {process.communicate()}")
+
+
+def test_an_index_that_is_interrupted_keeps_what_it_has_and_goes_on(start, spawn, many, tmp_path):
+    corpus = zounds.Corpus(tmp_path / "corpus")
+    command = ("index", str(many), "--workers", "1", "--corpus", str(corpus.path))
+    kept = 0
+    for number, code in ((signal.SIGTERM, 143), (signal.SIGINT, 130)):
+        process = start(*command, start_new_session=True)
+        wait_for_sounds(corpus, process, kept)
+        # a terminal sends Ctrl-C to the workers as well; what ends a service, to the process alone
+        send = os.killpg if number == signal.SIGINT else os.kill
+        send(process.pid, number)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == code, err.decode()
+        assert out == b""
+        stopped = re.search(r"^zounds: stopped: (\d+) sounds are kept; run", err.decode(), re.M)
+        assert b"Traceback" not in err
+        kept = int(stopped[1])
+        assert 0 < kept == len(corpus) < 288
+        assert corpus.check().problems == ()
+
+    done = spawn(*command, "--json")
+    assert done.code == 0, done
+    report = json.loads(done.out)
+    assert report["skipped"] == kept
+    assert report["ok"] == 288 - kept
+    assert report["indexed"] == 288
+
+
+def test_whoever_reads_may_stop_reading(start, indexed, sounds):
+    process = start("search", str(sounds / "odd_2.wav"), corpus=indexed)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 0
+    process.stderr.close()
+
+
+def test_an_error_is_one_line_and_a_traceback_when_asked_for(spawn, tmp_path):
+    nowhere = str(tmp_path / "nowhere")
+    done = spawn("info", "--corpus", nowhere)
+    assert (done.code, done.out) == (1, b"")
+    assert re.fullmatch(rb"zounds: there is no corpus in .*\n", done.err)
+    for asked in (
+        spawn("info", "--corpus", nowhere, env={"ZOUNDS_DEBUG": "1"}),
+        spawn("--debug", "info", "--corpus", nowhere),
+    ):
+        assert asked.code == 1
+        assert b"Traceback" in asked.err
+
+
+ASCII = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.parametrize("env", [{}, ASCII], ids=["utf-8", "ascii"])
+def test_names_that_are_no_text_are_read_and_printed_as_they_are(spawn, indexed, sounds, env):
+    (odd,) = (name for name in os.listdir(os.fsencode(sounds)) if name.startswith(b"na"))
+    path = os.path.join(os.fsencode(sounds), odd)
+    done = spawn("search", path, "-n", "1", corpus=indexed, env=env)
+    assert done.code == 0, done
+    assert done.out.split(b"\t")[-1] == path + b"\n"
+    assert os.path.exists(path)
+    as_json = spawn("search", path, "-n", "1", "--json", corpus=indexed, env=env)
+    assert os.fsencode(json.loads(as_json.out)["hits"][0]["path"]) == path
+    missing = spawn("search", path + b"\xfe", corpus=indexed, env=env)
+    assert missing.code == 1
+    assert missing.err.startswith(b"zounds: ")
+    assert missing.err.count(b"\n") == 1
+
+
+def test_on_a_terminal_a_search_is_a_table_that_names_cannot_change(start, indexed, sounds):
+    ours, theirs = pty.openpty()
+    process = start(
+        *("search", str(sounds / "odd_2.wav"), "--unit", "segment", "-n", "20"),
+        corpus=indexed,
+        stdout=theirs,
+        env={"COLUMNS": "200", "TERM": "xterm"},
+    )
+    os.close(theirs)
+    printed = b""
+    while True:
+        try:
+            piece = os.read(ours, 4096)
+        except OSError:  # Linux says so that the other end is closed
+            break
+        if not piece:
+            break
+        printed += piece
+    os.close(ours)
+    assert process.wait() == 0
+    process.stdout, _ = None, process.stderr.close()
+    text = re.sub(r"\x1b\[[0-9;]*m", "", printed.decode())
+    header, *rows = text.splitlines()
+    assert header.split() == ["score", "bits", "at", "sound"]
+    assert re.match(r"1\.000 +\S+ +0 +0:00\.0 +" + re.escape(f"{sounds}/odd_2.wav"), rows[0])
+    assert any("[bold]" in row for row in rows)
+    assert len(rows) == 14
+
+
+def test_a_process_that_is_not_watched_says_nothing_of_its_progress(spawn, indexed, sounds):
+    done = spawn("search", str(sounds / "odd_2.wav"), "--json", corpus=indexed)
+    assert done.err == b""
+    assert json.loads(done.out)["hits"]
