@@ -31,6 +31,15 @@ _BLOCK = 4096
 _MAX_RATE = 200_000
 _MAX_CHANNELS = 255
 
+# The places of WAV's channels (left, right, centre, bass, rear, side) in the order of Vorbis.
+_ORDER = {
+    3: (0, 2, 1),
+    5: (0, 2, 1, 3, 4),
+    6: (0, 2, 1, 4, 5, 3),
+    7: (0, 2, 1, 5, 6, 4, 3),
+    8: (0, 2, 1, 6, 7, 4, 5, 3),
+}
+
 _BITS_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -106,7 +115,8 @@ class _Encoding:
     def _write(self, block: Samples) -> Iterator[bytes]:
         if self._file is None:
             self._open(block)
-        self._file.write(block)
+        order = _ORDER.get(block.shape[1])
+        self._file.write(block if order is None else block[:, order])
         return self._pages.take()
 
     def _open(self, block: Samples) -> None:

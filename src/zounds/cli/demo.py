@@ -17,12 +17,12 @@ _QUERIES = ("plucked", "snare")
 _HITS = 5
 
 
-def show(folder: Path, workers: int | None) -> None:
+def show(folder: Path, pitches: int, workers: int | None) -> None:
     """Make sounds and a corpus of them; search it, and say what to type next."""
     sounds, corpus = folder / "sounds", Corpus(folder / "corpus")
     with Meter() as meter:
         meter.stage("making sounds")
-        _write(sounds)
+        _write(sounds, pitches)
         filled = fill(corpus, [str(sounds)], meter, workers=workers)
     printing.line(f"Sounds of an orchestra that does not exist, in {sounds}:")
     printing.report(filled.report)
@@ -41,9 +41,9 @@ def show(folder: Path, workers: int | None) -> None:
     printing.line("    zounds index a/folder/of/your/own/sounds")
 
 
-def _write(folder: Path) -> None:
+def _write(folder: Path, pitches: int) -> None:
     """Write the sounds that are not there yet."""
-    for name, samples in demo_corpus():
+    for name, samples in demo_corpus(pitches=pitches):
         path = folder / name
         if path.exists():
             continue

@@ -380,17 +380,20 @@ def export(
 @app.command(
     epilog=options.examples(
         "zounds demo                                 makes the folder demo",
-        "zounds demo /tmp/try",
+        "zounds demo /tmp/try --pitches 2            a small one",
     )
 )
 def demo(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="Where to put the sounds and their corpus.")
     ] = Path("demo"),
+    pitches: Annotated[
+        int, typer.Option(min=1, max=25, metavar="N", help="How many of each instrument.")
+    ] = 9,
     workers: Workers = None,
 ) -> None:
     """Make an orchestra of sounds, index it, and search it."""
-    demonstration.show(folder, workers)
+    demonstration.show(folder, pitches, workers)
 
 
 def run() -> None:

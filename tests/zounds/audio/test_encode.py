@@ -56,6 +56,15 @@ def test_lossless_formats_hold_sixteen_bits(format, channels, rate):
     assert np.abs(found - np.asarray(samples)).max() <= 2**-14
 
 
+@pytest.mark.parametrize("channels", range(1, 9))
+def test_the_channels_of_ogg_come_back_in_their_order(channels):
+    # low ones, for the channel that is for the bass
+    tones = np.sin(2 * np.pi * 20 / RATE * np.arange(1, channels + 1) * np.arange(RATE)[:, None])
+    back = decode(encode(AudioSamples((0.1 * tones).astype(np.float32), RATE), "ogg"))
+    likeness = np.abs(np.asarray(back).reshape(RATE, -1).T @ tones)
+    assert likeness.argmax(axis=1).tolist() == list(range(channels))
+
+
 @pytest.mark.parametrize("format", ["ogg", "mp3"])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_lossy_formats_sound_the_same(format, channels):

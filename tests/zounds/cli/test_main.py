@@ -203,10 +203,12 @@ def test_an_export_is_of_the_format_that_its_ending_or_the_first_argument_names(
 ):
     done = call("export", tmp_path / "a.csv", corpus=indexed)
     assert done.out == f"14 sounds in {tmp_path / 'a.csv'}\n"
-    assert len(list(csv.reader((tmp_path / "a.csv").open(encoding="utf-8")))) == 15
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
+        assert len(list(csv.reader(file))) == 15
     named = call("export", "npz", tmp_path / "arrays", "--json", corpus=indexed)
     assert named.json["documents"] == 14
-    assert len(np.load(tmp_path / "arrays")["ids"]) == 14
+    with np.load(tmp_path / "arrays") as arrays:
+        assert len(arrays["ids"]) == 14
     unknown = call("export", tmp_path / "a.xls", corpus=indexed)
     assert unknown.code == 2
     assert not (tmp_path / "a.xls").exists()
@@ -258,8 +260,8 @@ def test_what_cannot_be_understood_ends_with_2(call, in_folder, wrong):
     assert list(in_folder.iterdir()) == []
 
 
-def test_the_demo_finds_like_with_like_and_says_what_to_type(call, in_folder, monkeypatch):
-    done = call("demo", "here", "--workers", 2)
+def test_the_demo_finds_like_with_like_and_says_what_to_type(call, in_folder):
+    done = call("demo", "here", "--pitches", 2, "--workers", 2)
     assert done.code == 0, done
     assert len(list((in_folder / "here" / "sounds").rglob("*.wav"))) > 100
     block = done.out.partition("What sounds like snare")[2].partition("Now you")[0]
