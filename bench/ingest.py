@@ -305,7 +305,7 @@ def _size(what: str, place: Path) -> Iterator[str]:
             f"| store of the {what} {when}, of {file / 1e6:.2f} MB | "
             f"{file / records:.2f}x its keys and records | < 1.15x |"
         )
-    yield f"| the same, beside its BFCC as bare arrays | {file / arrays:.2f}x | |"
+    yield f"| the latter, beside its BFCC as bare arrays | {file / arrays:.2f}x | |"
 
 
 def sizes(place: str) -> dict[str, tuple[int, int, int]]:

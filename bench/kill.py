@@ -130,6 +130,8 @@ def kills(times: int, seed: int, folder: Path) -> list[str]:
     """Kill that many ingests, at moments all over each of their phases; return the problems."""
     sources = make_sounds(folder)
     durations, problems = _undisturbed(folder / "first", sources)
+    if problems:
+        return problems
     wanted = contents(folder / "first")
     again, others = _undisturbed(folder / "second", sources)  # in files that were read before
     problems += others + differences(contents(folder / "second"), wanted)

@@ -17,17 +17,18 @@ from featureflow.errors import (
     GraphError,
     InvalidParameter,
     RootError,
+    UnavailableError,
     UnknownFeature,
 )
 from featureflow.feature import Feature
 from featureflow.plan import Graph, Spec, plan
-from featureflow.run import locked
+from featureflow.run import join, locked, run
 from featureflow.settings import PersistenceSettings
 from featureflow.stores import Store
 
 _RESERVED = frozenset(
     {
-        *("process", "exists", "delete", "random", "features", "graph", "fixed"),
+        *("process", "compute", "exists", "delete", "random", "features", "graph", "fixed"),
         *("id_provider", "key_builder", "database"),
     }
 )
@@ -163,7 +164,7 @@ class BaseModel(PersistenceSettings, metaclass=ModelMeta):
         Error
             Whatever the nodes raise; exceptions of other kinds arrive as `NodeError`.
         """
-        cls._check_roots(roots)
+        cls._check_roots("process", roots, cls._roots())
         _check_id(_id)
         given, known = {}, {}
         for root in sorted(roots):
@@ -189,6 +190,48 @@ class BaseModel(PersistenceSettings, metaclass=ModelMeta):
         if before is not None and before["token"] != token:
             document.forget(before["token"])
         return _id
+
+    @classmethod
+    def compute(cls, feature: str, **roots: Any) -> Any:
+        """Return a feature of something that does not become a document; nothing is stored.
+
+        Parameters
+        ----------
+        feature : str
+            Its name.
+        **roots
+            What is handed to each root that the feature is computed from.
+
+        Raises
+        ------
+        UnknownFeature
+            If there is no such feature.
+        RootError, Error
+            See `process`.
+
+        Examples
+        --------
+        >>> import featureflow as ff
+        >>> class Words(ff.BaseModel):
+        ...     words = ff.JSONFeature(str.split)
+        ...     count = ff.JSONFeature(len, needs=words)
+        >>> Words.compute("count", words="the quick brown fox")
+        4
+        """
+        todo = plan(cls.graph, [feature], have=lambda _: False)
+        cls._check_roots("compute", roots, todo.roots)
+        made: list[Any] = []
+
+        def emit(name: str, chunk: Any) -> None:
+            if name in cls.features:
+                cls.features[name].check(chunk)
+            if name == feature:
+                made.append(chunk)
+
+        run(todo, {root: [roots[root]] for root in todo.roots}, emit)
+        if not made:
+            raise UnavailableError(f"{feature} is empty: its nodes made nothing of their input")
+        return locked(join(made))
 
     @classmethod
     def exists(cls, _id: str | None = None) -> bool:
@@ -235,20 +278,21 @@ class BaseModel(PersistenceSettings, metaclass=ModelMeta):
             )
 
     @classmethod
-    def _check_roots(cls, roots: dict[str, Any]) -> None:
-        known = [spec.name for spec in cls.graph.values() if not spec.needs]
-        listed = ", ".join(f"{root}=..." for root in known)
+    def _roots(cls) -> tuple[str, ...]:
+        return tuple(spec.name for spec in cls.graph.values() if not spec.needs)
+
+    @classmethod
+    def _check_roots(cls, method: str, roots: dict[str, Any], needed: tuple[str, ...]) -> None:
+        call = f"{method}({', '.join(f'{root}=...' for root in needed)})"
         for name in roots:
-            if name not in known:
+            if name not in cls._roots():
                 raise RootError(
-                    f"{cls.__name__}.process() got {name}=, which is not a root of its graph: "
-                    f"call process({listed})"
+                    f"{cls.__name__}.{method}() got {name}=, which is not a root of its graph: "
+                    f"call {call}"
                 )
-        missing = [root for root in known if root not in roots]
+        missing = [root for root in needed if root not in roots]
         if missing:
-            raise RootError(
-                f"{cls.__name__}.process() needs {', '.join(missing)}: call process({listed})"
-            )
+            raise RootError(f"{cls.__name__}.{method}() needs {', '.join(missing)}: call {call}")
 
     # ------------------------------------------------------------------ one document
 

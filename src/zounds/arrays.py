@@ -401,11 +401,12 @@ class AudioSamples(ConstantRateTimeSeries):
             return self
         # channel by channel: mean(axis=1) is far slower, and a matrix product rounds otherwise
         # for another number of samples
-        plain = np.asarray(self)
-        total = np.zeros(len(plain), np.result_type(plain, np.float32))
-        for channel in plain.T:
+        first, *others = np.asarray(self).T
+        total = first.astype(np.result_type(first, np.float32))
+        for channel in others:
             total += channel
-        return AudioSamples(total / total.dtype.type(self.channels), self.samplerate)
+        total /= total.dtype.type(self.channels)
+        return AudioSamples(total, self.samplerate)
 
     def _repr_html_(self) -> str | None:
         if self.units[0] is None:

@@ -789,6 +789,37 @@ def test_a_class_derived_from_one_with_simple_settings_does_not_replace_its_docu
     assert Other().total.tolist() == [1, 1]
 
 
+def test_whether_a_feature_is_stored_is_told_without_computing_it(sound, database, calls):
+    document = sound(sound.process(meta=b"\1\2\3"))
+    calls.clear()
+    assert document._is_stored("double")
+    assert document._is_stored("half")
+    assert not document._is_stored("raw")  # is computed whenever it is asked for
+    assert not document._is_stored("third")
+    database.delete(*[key for key in database.keys() if "/half/" in key])
+    assert not document._is_stored("half")
+    assert calls == []
+    document.half
+    assert document._is_stored("half")
+    with pytest.raises(ff.DocumentNotFound):
+        sound("nothing")._is_stored("half")
+
+
+def test_what_was_stored_by_another_node_does_not_count_as_stored(sound, calls):
+    _id = sound.process(meta=b"\1\2\3")
+
+    class Other(sound):
+        half = ff.NumpyFeature(
+            Counter(calls, "otherwise", lambda x: x // 3), needs=sound.raw, store=True
+        )
+
+    assert Other(_id)._is_stored("double")
+    assert not Other(_id)._is_stored("half")
+    Other(_id).half
+    assert Other(_id)._is_stored("half")
+    assert sound(_id)._is_stored("half")
+
+
 # ---------------------------------------------------------------------------- damage
 
 
@@ -840,3 +871,30 @@ def test_a_stored_value_of_another_type_is_refused(sound, database):
     )
     with pytest.raises(ff.CodecError, match="NumpyFeature"):
         sound(_id).double
+
+
+class TestCompute:
+    class Words(ff.BaseModel):  # has no database, and needs none
+        text = ff.TextFeature(str.strip, store=True)
+        words = ff.JSONFeature(str.split, needs=text)
+        nothing = ff.NumpyFeature(ff.IteratorNode)
+
+    def test_gives_a_feature_and_stores_nothing(self):
+        assert self.Words.compute("words", text=" a b ") == ["a", "b"]
+
+    def test_gives_what_a_document_has(self, sound):
+        document = sound(sound.process(meta=b"\1\2\3\4\5"))
+        for name in ("raw", "double", "third", "half"):
+            computed = sound.compute(name, meta=b"\1\2\3\4\5")
+            np.testing.assert_array_equal(computed, getattr(document, name))
+            assert not computed.flags.writeable
+
+    def test_refuses_unknown_names_and_roots(self):
+        with pytest.raises(ff.UnknownFeature, match="did you mean 'words'"):
+            self.Words.compute("wrods", text="")
+        with pytest.raises(ff.RootError, match=r"needs text: call compute\(text=...\)"):
+            self.Words.compute("words", nothing=[])
+        with pytest.raises(ff.RootError, match="got txt=, which is not a root"):
+            self.Words.compute("words", txt="")
+        with pytest.raises(ff.UnavailableError, match="nothing is empty"):
+            self.Words.compute("nothing", nothing=[])

@@ -45,6 +45,7 @@ def guarded(debug: bool) -> Iterator[None]:
     debug : bool
         Whether errors show where they come from; also by the environment's `ZOUNDS_DEBUG`.
     """
+    _print_every_name()
     try:
         with _warnings_as_lines():
             yield
@@ -81,17 +82,20 @@ def _warnings_as_lines() -> Iterator[None]:
         yield
 
 
-def prepare_process() -> None:
-    """Let the process end well when it is terminated, and print names that are no text."""
+def end_well_when_terminated() -> None:
+    """Let SIGTERM end this process the way that Ctrl-C does."""
     signal.signal(signal.SIGTERM, _terminate)
-    codecs.register_error("zounds", _as_it_was)
-    for stream, errors in ((sys.stdout, "zounds"), (sys.stderr, "backslashreplace")):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=errors)
 
 
 def _terminate(*_: Any) -> NoReturn:
     raise Terminated
+
+
+def _print_every_name() -> None:
+    codecs.register_error("zounds", _as_it_was)
+    for stream, errors in ((sys.stdout, "zounds"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=errors)
 
 
 def _as_it_was(error: UnicodeError) -> tuple[str | bytes, int]:

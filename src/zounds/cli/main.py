@@ -12,7 +12,7 @@ import typer
 import zounds
 from zounds.cli import demo as demonstration
 from zounds.cli import filling, options, printing
-from zounds.cli.guard import FAILED, NOT_ALL, Commands, prepare_process, say
+from zounds.cli.guard import FAILED, NOT_ALL, Commands, end_well_when_terminated, say
 from zounds.cli.options import AsJson, CorpusPath, Count, Seed, Unit, Workers
 from zounds.cli.progress import Meter
 from zounds.corpus import export as exports
@@ -398,5 +398,5 @@ def demo(
 
 def run() -> None:
     """Run the command."""
-    prepare_process()
+    end_well_when_terminated()
     app(prog_name="zounds")

@@ -15,7 +15,8 @@ from featureflow.document import Document
 from featureflow.source import FileSource
 from zounds.corpus import worker
 from zounds.corpus.catalogue import State
-from zounds.corpus.home import UNITS, Home
+from zounds.corpus.discover import one_line
+from zounds.corpus.home import CARD, UNITS, Home
 from zounds.corpus.ingest import raise_changes
 from zounds.corpus.outcome import Outcome
 from zounds.corpus.places import is_within
@@ -141,17 +142,12 @@ def check(home: Home) -> Check:
     catalogue, store = home.catalogue, home.store
     problems = [problem.message for problem in upkeep.verify(store)]
     problems += catalogue.problems()
-    if not problems:
-        gone = [o for o in catalogue.outcomes() if o.is_document and not _exists(home, o.id)]
-        problems += [f"the document of {o.name} ({o.id}) is gone: add {o.uri} again" for o in gone]
+    gone = [o for o in catalogue.outcomes() if o.is_document and not home.holds(o.id)]
+    problems += [f"the document of {one_line(o.name)} ({o.id}) is gone: add it again" for o in gone]
     if home.index_path.exists():
         problems += [problem.message for problem in upkeep.verify(home.index_store)]
     count = sum(1 for _ in store.keys(store.key_builder.prefix("documents")))
     return Check(count, tuple(problems))
-
-
-def _exists(home: Home, _id: str | None) -> bool:
-    return _id is not None and Document(home.store, _id).exists()
 
 
 def compact(home: Home) -> Compacted:
@@ -159,7 +155,7 @@ def compact(home: Home) -> Compacted:
     old = home.store_path
     number = int(old.name.rpartition("-")[2]) + 1 if "-" in old.name else 2
     new = home.path / f"store-{number}"
-    shutil.rmtree(new, ignore_errors=True)  # of one that was interrupted
+    _sweep(home)
     model = home.model
     wanted = {(name, model._fingerprint(name)) for name, f in model.features.items() if f.store}
     target = ff.LmdbDatabase(new)
@@ -168,8 +164,18 @@ def compact(home: Home) -> Compacted:
     before = _size(old)
     home.write_card(store=new.name)
     worker.open_store(str(old)).close()
-    shutil.rmtree(old, ignore_errors=True)
+    _sweep(home)
     return Compacted(before, _size(new), copied.left, copied.damaged)
+
+
+def _sweep(home: Home) -> None:
+    """Delete stores that are not in use, and what processes that were killed have left."""
+    for pattern in ("store*", "learn-*", f".{CARD}.*"):
+        for path in home.path.glob(pattern):
+            if path.is_dir() and path != home.store_path:
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.is_file():
+                path.unlink(missing_ok=True)
 
 
 def _size(store: Path) -> int:
@@ -184,7 +190,8 @@ def remove(home: Home, things: Sequence[Any]) -> tuple[Outcome, ...]:
     named: list[str] = []
     for thing in things:
         uri = _uri(thing)
-        matching = [o for o in known.values() if o.id == thing or is_within(o.uri, uri)]
+        there = [o for o in known.values() if o.status != "removed"]
+        matching = [o for o in there if o.id == thing or is_within(o.uri, uri)]
         if not matching:
             raise ff.DocumentNotFound(
                 f"nothing in {home.path} came from {thing} or has that id: give an id, or a file, "
@@ -196,7 +203,7 @@ def remove(home: Home, things: Sequence[Any]) -> tuple[Outcome, ...]:
     roots = tuple(root for root in state.roots if not any(is_within(root, uri) for uri in named))
     home.catalogue.update(roots=roots)
     for outcome in chosen.values():
-        if outcome.id is not None and _exists(home, outcome.id):
+        if outcome.id is not None and home.holds(outcome.id):
             Document(home.store, outcome.id).delete()
     # what lies where rescan looks is not to come back by itself
     kept = [o for o in chosen.values() if any(is_within(o.uri, root) for root in roots)]

@@ -55,12 +55,12 @@ class Catalogue:
         self._model = self._keys.build(_TOP, "model")
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Yield what is known of each source, in no particular order."""
+        """Yield what is known of each source, in no particular order; damage is left out."""
         for key in self._store.keys(self._prefix):
             try:
                 yield Outcome(**unsealed(self._store.read(key), key))
-            except KeyError:
-                continue  # removed meanwhile
+            except (KeyError, CorruptRecord):
+                continue  # removed meanwhile; or `problems` tells
 
     def write(self, outcomes: Iterable[Outcome]) -> None:
         """Remember what became of sources."""
@@ -78,10 +78,10 @@ class Catalogue:
         return self._keys.build(_TOP, "sources", uri, "outcome")
 
     def state(self) -> State:
-        """Return the state of the corpus."""
+        """Return the state of the corpus; that of a new one, where it is damaged."""
         try:
             found = unsealed(self._store.read(self._state), self._state)
-        except KeyError:
+        except (KeyError, CorruptRecord):
             return State()
         return State(**{**found, "roots": tuple(found["roots"])})
 
@@ -97,6 +97,8 @@ class Catalogue:
             return unsealed(self._store.read(self._model), self._model)
         except KeyError:
             return None
+        except CorruptRecord:
+            raise CorruptRecord("what was learned is damaged: call learn() again") from None
 
     def model_digest(self) -> str:
         """Return what tells one model from another; empty before anything was learned."""
@@ -122,5 +124,10 @@ class Catalogue:
                 unsealed(self._store.read(key), key)
             except KeyError:
                 continue
-            except CorruptRecord as error:
-                yield str(error)
+            except CorruptRecord:
+                yield f"{key} is damaged: {self._remedy(key)}"
+
+    def _remedy(self, key: str) -> str:
+        if key == self._model:
+            return "call learn() again"
+        return "add the sounds again" if key != self._state else "add the folders again"

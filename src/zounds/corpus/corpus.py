@@ -9,10 +9,12 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import featureflow as ff
+from featureflow.document import Document
 from zounds.corpus import care, ingest, search, worker
 from zounds.corpus.care import Check, Compacted, Info
 from zounds.corpus.home import UNITS, Home
@@ -152,7 +154,7 @@ class Corpus:
             If it cannot be written to, such as on a full disk; what was finished stays.
         """
         pool = Pool(workers, executor)
-        with self._home.changing():
+        with self._home.changing(new=True):
             return ingest.add(self._home, sources, pool, progress)
 
     def rescan(
@@ -220,7 +222,7 @@ class Corpus:
         LearningError
             If there are too few sounds, or they are too much alike.
         """
-        with self._home.changing():
+        with self._home.changing(new=sources is not None):
             if sources is None:
                 self._learn_from(self, seed)
                 return
@@ -232,7 +234,12 @@ class Corpus:
                 self._learn_from(other, seed)
 
     def _learn_from(self, corpus: Corpus, seed: int) -> None:
-        model = preset_of(self.preset).learn(corpus, seed)
+        sounds = corpus._home.sounds
+        # by content: the same sounds are learned from in the same order, wherever they lie
+        entries = sorted(
+            (entry["token"], entry["id"]) for entry in Document.entries(corpus._home.store)
+        )
+        model = preset_of(self.preset).learn((sounds(_id) for _, _id in entries), seed)
         changes = self._home.catalogue.state().changes + 1
         self._home.catalogue.learn(model, seed=seed, learned_from=len(corpus), changes=changes)
 
@@ -261,7 +268,8 @@ class Corpus:
             state = home.catalogue.state()
             if not home.job.model:
                 raise NotTrained(f"{self.path} has learned no codes yet: call learn()")
-            if state.indexed != state.changes:
+            readable = all(home.snapshot(unit) for unit in UNITS)
+            if state.indexed != state.changes or not readable:
                 self._code(pool, progress)
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # what cannot be coded was told above
@@ -339,17 +347,20 @@ class Corpus:
         model = self._home.model
         codes = Query(model, snapshot, unit, start, duration).codes(query)
         found = search.hits(snapshot, model, codes, n_results, per_file)
-        return SearchResults(codes[0], list(found), lambda _id: model(_id).pcm)
+        return SearchResults(codes[0], list(found), lambda _id: self[_id].pcm)
 
     def _snapshot(self, unit: str) -> Any:
         if not len(self):
             raise SearchError(f"{self.path} holds no sounds yet: add some first")
         if not self._home.job.model:
             raise SearchError(f"{self.path} has learned no codes yet: call learn() and index()")
+        index = self._home.index(unit)
         try:
-            return self._home.index(unit)().current
+            return index().current
         except SearchError as error:
             raise SearchError(f"{self.path} has no index of its codes: call index()") from error
+        except ff.CorruptRecord as error:
+            raise SearchError(f"the index of {self.path} is damaged: call index()") from error
 
     def random(self, seed: int | None = None) -> Any:
         """Return one of the documents, each as likely as the others.
@@ -402,4 +413,4 @@ class Corpus:
 
 
 def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, Integral) and not isinstance(value, bool)

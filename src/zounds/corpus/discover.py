@@ -7,7 +7,9 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+import numpy as np
 
 from featureflow.archives import iter_zip
 from featureflow.errors import Error, SourceError, SourceNotFound
@@ -94,13 +96,17 @@ class _Search:
         path = _path(thing)
         name = path.name if path else thing if isinstance(thing, str) else type(thing).__name__
         try:
+            if isinstance(thing, str) and not thing:
+                raise SourceNotFound("an empty path leads nowhere: name a file or a folder")
             if path is not None and path.is_dir():
                 self._found.roots.append(FileSource(path).uri)
                 self._look_into(path)
                 return
-            source = Source.of(thing)
+            source = Source.of(path or thing)
             name = source.name
             source.fetch()
+            if not source.reopenable:
+                source = _Handed(source)
             self._add(source)
             if source.reopenable:
                 self._found.roots.append(source.uri)
@@ -163,13 +169,27 @@ class _Search:
                 self._found.others += 1
 
     def _take(self, source: Source) -> None:
-        # bytes have no place of their own: each is another sound
-        if source.uri not in self._uris or source.uri.startswith("data:"):
+        if source.uri not in self._uris:
             self._uris.add(source.uri)
             self._found.sources.append(source)
 
     def _fail(self, uri: str, name: str, error: object) -> None:
         self._found.failed.append(_failure(uri, name, error))
+
+
+class _Handed(Source):
+    """Content that was handed over: without a place of its own, it is told by its digest."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(f"{source.uri}#{source.digest}", source.name)
+        self.digest = source.digest
+        self._source = source
+
+    def open(self) -> BinaryIO:
+        return self._source.open()
+
+    def stamp(self) -> list[int]:
+        return []  # other content has another URI
 
 
 def _failure(uri: str, name: str, error: object) -> Outcome:
@@ -184,12 +204,14 @@ def one_line(message: object) -> str:
 
 
 def _is_several(thing: Any) -> bool:
-    plain = isinstance(thing, str | bytes | bytearray | memoryview | os.PathLike | Source)
+    plain = isinstance(
+        thing, str | bytes | bytearray | memoryview | os.PathLike | Source | np.ndarray
+    )
     return not plain and hasattr(thing, "__iter__") and not hasattr(thing, "read")
 
 
 def _path(thing: Any) -> Path | None:
-    if isinstance(thing, str) and "://" in thing:
+    if isinstance(thing, str) and (not thing or "://" in thing):
         return None
     if isinstance(thing, str | os.PathLike):
         return Path(os.path.abspath(os.path.expanduser(os.fsdecode(thing))))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import featureflow as ff
+from featureflow.document import Document
 from featureflow.stores import Store
 from zounds.corpus import worker
 from zounds.corpus.catalogue import Catalogue
@@ -55,7 +58,7 @@ class Home:
 
     def exists(self) -> bool:
         """Return whether something was put into the corpus."""
-        return (self.path / CARD).exists()
+        return os.path.exists(self.path / CARD)
 
     def card(self) -> dict[str, Any]:
         """Return what ``corpus.json`` says, or will say."""
@@ -71,7 +74,11 @@ class Home:
     def _read_card(self) -> dict[str, Any]:
         try:
             card = json.loads((self.path / CARD).read_text("utf-8"))
-            found, made_with, _ = card["format"], card["preset"], card["store"]
+            found, made_with = card["format"], card["preset"]
+            if found == _FORMAT and not re.fullmatch(r"store(-\d+)?", card["store"]):
+                raise ValueError(f"its store is {card['store']!r}")
+            if not isinstance(made_with, str):
+                raise TypeError(f"its preset is {made_with!r}")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CorpusError(
                 f"{self.path / CARD} does not describe a corpus ({error}): give another folder, or "
@@ -87,6 +94,7 @@ class Home:
                 f"{self.path} was made with the preset {made_with!r}, not {self._asked!r}: leave "
                 "the preset out, or give another folder"
             )
+        preset(made_with)
         return dict(card)
 
     def write_card(self, **changed: Any) -> None:
@@ -114,6 +122,10 @@ class Home:
         """Return what became of each source, by its URI."""
         return {outcome.uri: outcome for outcome in self.catalogue.outcomes()}
 
+    def holds(self, _id: str | None) -> bool:
+        """Return whether there is a document of an id."""
+        return _id is not None and Document(self.store, _id).exists()
+
     @property
     def job(self) -> worker.Job:
         """Job : What a worker has to know."""
@@ -127,6 +139,11 @@ class Home:
         if job not in self._models:
             self._models = {job: worker.model_of(job, self.store)}
         return self._models[job]
+
+    @property
+    def sounds(self) -> Any:
+        """type : The model of the documents, without codes."""
+        return worker.model_of(replace(self.job, model=""), self.store)
 
     @property
     def index_path(self) -> Path:
@@ -150,26 +167,33 @@ class Home:
         return type(f"{unit.capitalize()}Index", (hamming_index(model, feature),), settings)
 
     def snapshot(self, unit: str) -> Snapshot | None:
-        """Return the codes that were indexed, whether they are up to date or not."""
+        """Return the codes that were indexed, up to date or not; None if they cannot be read."""
         if not self.index_path.exists() or not hasattr(self.model, "clip"):
             return None
         try:
             snapshot: Snapshot = self.index(unit)().snapshot
-        except ff.DocumentNotFound:
+        except (ff.DocumentNotFound, ff.CorruptRecord):
             return None
         return snapshot
 
     @contextmanager
-    def changing(self) -> Iterator[None]:
+    def changing(self, new: bool = False) -> Iterator[None]:
         """Let this process alone change the corpus, meanwhile.
+
+        Parameters
+        ----------
+        new : bool
+            Whether to make one, where there is none.
 
         Raises
         ------
         CorpusError
-            If another one does, or the folder cannot be written to.
+            If another one does, the folder cannot be written to, or there is no corpus.
         """
         import filelock
 
+        if not (new or self.exists()):
+            raise CorpusError(f"there is no corpus in {self.path}: add some sounds first")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = filelock.FileLock(self.path / "lock", timeout=0)
@@ -189,7 +213,8 @@ class Home:
 
     def _found(self) -> None:
         """Make a corpus of an empty folder."""
-        others = sorted(path.name for path in self.path.iterdir() if path.name != "lock")
+        ours = ("lock", f".{CARD}.")  # of a process that was killed here
+        others = sorted(p.name for p in self.path.iterdir() if not p.name.startswith(ours))
         if others:
             (self.path / "lock").unlink(missing_ok=True)
             raise CorpusError(

@@ -26,7 +26,7 @@ def add(home: Home, sources: Iterable[object], pool: Pool, tell: Tell) -> Report
     found = discover(sources)
     known = home.known()
     _remember(home, found.roots)
-    tasks, skipped = _news(found.sources, known)
+    tasks, skipped = _news(home, found.sources, known)
     read = describe(home, tasks, pool, tell, done=len(skipped))
     remember_failures(home, found, known)
     outcomes = (*skipped, *found.absent, *found.failed, *read)
@@ -37,7 +37,8 @@ def remember_failures(home: Home, found: Found, known: dict[str, Outcome]) -> No
     """Remember what could not be looked into; forget it of what could be, this time."""
     mended = [uri for uri in found.opened if uri in known and not known[uri].is_document]
     home.catalogue.forget(mended)
-    home.catalogue.write(found.failed)
+    kept = {outcome.uri for outcome in known.values() if outcome.is_document}
+    home.catalogue.write(outcome for outcome in found.failed if outcome.uri not in kept)
 
 
 def describe(
@@ -63,7 +64,8 @@ def describe(
     def lost(task: worker.Task, cause: str) -> Outcome:
         name = task.source.name
         outcome = task.failed(f"{name}: the process that read it died ({cause}): leave it out")
-        home.catalogue.write([outcome])
+        if not home.holds(task.id):
+            home.catalogue.write([outcome])
         return outcome
 
     progress = Progress("reading", done, done + len(tasks))
@@ -86,16 +88,16 @@ def raise_changes(home: Home) -> None:
 
 
 def _news(
-    sources: Sequence[Source], known: dict[str, Outcome]
+    home: Home, sources: Sequence[Source], known: dict[str, Outcome]
 ) -> tuple[list[worker.Task], list[Outcome]]:
     """Return what has to be read, and what is there already."""
     tasks, skipped = [], []
     for source in sources:
         before = known.get(source.uri)
-        if before is not None and before.is_document and is_unchanged(source, before):
+        if before is not None and is_unchanged(source, before) and home.holds(before.id):
             skipped.append(replace(before, status="skipped"))
         else:
-            tasks.append(worker.Task(source, before.id if before is not None else None))
+            tasks.append(worker.Task.of(source, before))
     return tasks, skipped
 
 

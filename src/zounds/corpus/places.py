@@ -20,6 +20,19 @@ def local_path(uri: str) -> Path | None:
     return Path(os.fsdecode(unquote_to_bytes(uri.removeprefix("file://"))))
 
 
+def is_handed(uri: str) -> bool:
+    """Return whether a URI stands for content that was handed over, and is nowhere else.
+
+    Examples
+    --------
+    >>> is_handed("zip:data:,bytes#0a1b!/a.wav"), is_handed("zip:file:///s/a.zip!/b.wav")
+    (True, False)
+    """
+    while uri.startswith("zip:"):
+        uri = uri.removeprefix("zip:")
+    return uri.startswith("data:")
+
+
 def shown(uri: str) -> str:
     """Return a URI the way people write it.
 

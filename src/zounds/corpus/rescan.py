@@ -19,7 +19,7 @@ from zounds.corpus.ingest import (
     remember_failures,
 )
 from zounds.corpus.outcome import Outcome
-from zounds.corpus.places import local_path
+from zounds.corpus.places import is_handed, local_path
 from zounds.corpus.pool import Pool
 
 
@@ -72,11 +72,16 @@ def rescan(home: Home, pool: Pool, tell: Tell, forget: bool) -> Changes:
             same.append(outcome)
         else:
             altered.append((source, outcome))
+    # what had moved when an earlier rescan was interrupted is known at both places
+    settled = {outcome.id for outcome in (*same, *(outcome for _, outcome in altered))}
+    twice = [outcome for outcome in gone if outcome.is_document and outcome.id in settled]
+    home.catalogue.forget(outcome.uri for outcome in twice)
+    gone = [outcome for outcome in gone if outcome not in twice]
     moved = _moved(home, fresh, [outcome for outcome in gone if outcome.is_document])
     digests = {outcome.uri: _digest(home, outcome) for _, outcome in altered}
 
-    tasks = [worker.Task(source, outcome.id) for source, outcome in altered]
-    tasks += [worker.Task(s, moved[s.uri].id if s.uri in moved else None) for s in fresh]
+    tasks = [worker.Task.of(source, outcome) for source, outcome in altered]
+    tasks += [worker.Task.of(source, moved.get(source.uri)) for source in fresh]
     kinds: dict[str, list[Outcome]] = {
         kind: [] for kind in ("new", "changed", "moved", "failed", "touched")
     }
@@ -93,12 +98,13 @@ def rescan(home: Home, pool: Pool, tell: Tell, forget: bool) -> Changes:
             kind = "touched" if digests[outcome.uri] == _digest(home, outcome) else "changed"
         kinds[kind].append(outcome)
     remember_failures(home, found, known)
+    absent = [outcome for outcome in found.absent if outcome.uri not in known]
     return Changes(
         new=tuple(kinds["new"]),
         changed=tuple(kinds["changed"]),
         moved=tuple(kinds["moved"]),
         missing=_settled_as_missing(home, gone, forget),
-        failed=(*found.absent, *found.failed, *kinds["failed"]),
+        failed=(*absent, *found.failed, *kinds["failed"]),
         unchanged=sum(outcome.is_document for outcome in same) + len(kinds["touched"]),
     )
 
@@ -107,7 +113,7 @@ def _source_of(outcome: Outcome) -> Source | None:
     """Return the source of what was not added by a folder or archive, if it is still there."""
     if not outcome.is_document:
         return None
-    if outcome.uri.startswith("data:"):
+    if is_handed(outcome.uri):
         return _Kept(outcome.uri, outcome.name)
     try:
         source = located(outcome.uri, fresh=False)
@@ -156,13 +162,7 @@ def _moved(home: Home, fresh: list[Source], gone: list[Outcome]) -> dict[str, Ou
 
 def _digest(home: Home, outcome: Outcome) -> str | None:
     """Return the digest of the content that a document was made of."""
-    if outcome.id is None:
-        return None
-    try:
-        entry = Document(home.store, outcome.id).entry()
-    except (ff.DocumentNotFound, ff.CorruptRecord):
-        return None
-    return str(entry["roots"]["meta"]["digest"])
+    return None if outcome.id is None else worker.content_of(home.store, outcome.id)
 
 
 def _settled_as_missing(home: Home, gone: list[Outcome], forget: bool) -> tuple[Outcome, ...]:
@@ -173,6 +173,9 @@ def _settled_as_missing(home: Home, gone: list[Outcome], forget: bool) -> tuple[
         home.catalogue.write(replace(outcome, missing=True) for outcome in documents)
     elif documents:
         raise_changes(home)
+        uris = {outcome.uri for outcome in documents}
+        roots = (root for root in home.catalogue.state().roots if root not in uris)
+        home.catalogue.update(roots=tuple(roots))
         for outcome in documents:
             Document(home.store, str(outcome.id)).delete()
     return tuple(documents)

@@ -17,7 +17,7 @@ import featureflow as ff
 from featureflow.document import Document
 from featureflow.source import Source
 from zounds.arrays import AudioSamples, ConstantRateTimeSeries
-from zounds.audio.decode import open_audio
+from zounds.audio.decode import check_sound, open_audio
 from zounds.corpus.places import local_path
 from zounds.errors import SearchError
 from zounds.feature_types import AudioSamplesFeature
@@ -128,6 +128,7 @@ class Query:
         np.ndarray [shape=(q, ceil(bits / 8)), dtype=uint8]
         """
         if isinstance(thing, AudioSamples):
+            check_sound(thing, "what is searched with", 0, thing.samplerate)
             return self._heard(iter([thing]), "the samples")
         if isinstance(thing, ff.BaseModel):
             return self._of_document(thing._id)
@@ -174,18 +175,12 @@ class Query:
 
     def _heard(self, chunks: Iterator[AudioSamples], name: str) -> Codes:
         """Return the codes of audio that is not in the corpus."""
+        pcm = AudioSamplesFeature(ff.IteratorNode)
         heard: Any = type(
-            "Heard",
-            (self._model,),
-            {
-                "meta": None,
-                "pcm": AudioSamplesFeature(ff.IteratorNode),
-                "database": ff.InMemoryDatabase(),
-                "__doc__": "Audio that was handed over.",
-            },
+            "Heard", (self._model,), {"meta": None, "pcm": pcm, "__doc__": "A query."}
         )
-        document = heard(heard.process(pcm=self._cut(chunks, name)))
-        return _packed(document.clip if self._unit == "clip" else document.segments)
+        feature = "clip" if self._unit == "clip" else "segments"
+        return _packed(heard.compute(feature, pcm=self._cut(chunks, name)))
 
     def _samples(self, source: Source) -> Iterator[AudioSamples]:
         with open_audio(source) as reader:
@@ -211,6 +206,8 @@ class Query:
                 yield AudioSamples(part, chunk.samplerate)
             if stop is not None and end >= stop:
                 return
+        if not position:
+            raise SearchError(f"{name} hold no sound: there is nothing to search with")
         if not found:
             raise SearchError(
                 f"start={float(self._start):g} s is beyond the end of {name}, "

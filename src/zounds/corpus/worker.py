@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import featureflow as ff
+from featureflow.document import Document
 from featureflow.errors import CodecError, CorruptRecord, Error, NodeError, StoreError
 from featureflow.source import Source
 from featureflow.stores import Batch, Store
@@ -55,10 +57,22 @@ class Task:
     source : Source
     id : str or None
         The document that was made of it before.
+    missing : str
+        What was missing of its audio, where that document is partial.
     """
 
     source: Source
     id: str | None = None
+    missing: str = ""
+
+    @staticmethod
+    def of(source: Source, before: Outcome | None) -> Task:
+        """Return the task to look again at what became of a source before, if anything did."""
+        if before is None:
+            return Task(source)
+        partial = before.status == "partial"
+        why = before.why.removeprefix(one_line(f"{before.name}: ") + " ") if partial else ""
+        return Task(source, before.id, why)
 
     def failed(self, why: str) -> Outcome:
         """Return the outcome where nothing came of it."""
@@ -73,20 +87,21 @@ def add(job: Job, tasks: Sequence[Task]) -> list[Outcome]:
     StoreError
         If the store cannot be written to. What was committed stays.
     """
-    batch, model = _bench(job)
+    batch, model = _bench(job, threading.get_ident())
     catalogue = Catalogue(batch)
 
     def describe(task: Task) -> Outcome:
         outcome = _described(model, task)
-        catalogue.write([outcome])
-        return outcome
+        if outcome.is_document or task.id is None or not model.exists(task.id):
+            catalogue.write([outcome])
+        return outcome  # else what is known of the document still holds
 
     return _each(batch, tasks, describe)
 
 
 def code(job: Job, ids: Sequence[str]) -> list[tuple[str, str]]:
     """Compute the codes that documents lack; return each id with why it was not possible, if so."""
-    batch, model = _bench(job)
+    batch, model = _bench(job, threading.get_ident())
 
     def complete(_id: str) -> tuple[str, str]:
         try:
@@ -125,8 +140,9 @@ def open_store(place: str) -> Store:
     return ff.LmdbDatabase(place)
 
 
-@lru_cache(maxsize=4)
-def _bench(job: Job) -> tuple[Batch, Any]:
+@lru_cache(maxsize=64)
+def _bench(job: Job, thread: int) -> tuple[Batch, Any]:
+    # a batch belongs to one thread, and an executor that was given may have several
     batch = Batch(open_store(job.place))
     return batch, model_of(job, batch)
 
@@ -144,8 +160,13 @@ def _described(model: Any, task: Task) -> Outcome:
     try:
         stamp = source.stamp()
         _id = task.id or document_id(source)
+        same = content_of(model.database, _id) == source.digest
+        if same and task.id is None:
+            model.delete(_id)  # of a worker that died before it could say what it has found
         with partial_audio() as reasons:
             model.process(_id=_id, meta=source)
+        # what is stored already is not decoded again
+        missing = reasons[0] if reasons else task.missing if same else ""
         if source.stamp() != stamp:
             model.delete(_id)
             return task.failed(f"{source.name} changed while it was read: add it again")
@@ -153,8 +174,8 @@ def _described(model: Any, task: Task) -> Outcome:
         return Outcome(
             source.uri,
             source.name,
-            "partial" if reasons else "ok",
-            one_line(f"{source.name}: {reasons[0]}" if reasons else ""),
+            "partial" if missing else "ok",
+            one_line(f"{source.name}: {missing}" if missing else ""),
             _id,
             stamp,
             facts["seconds"],
@@ -184,6 +205,14 @@ def _reason(source: Source, error: Error) -> str:
 def _is_of_the_store(error: Error) -> bool:
     """Whether the store, and not what is described, is to blame."""
     return isinstance(error, StoreError) and not isinstance(error, CodecError | CorruptRecord)
+
+
+def content_of(store: Store, _id: str) -> str | None:
+    """Return the digest of the content that a document was made of; None where that is unknown."""
+    try:
+        return str(Document(store, _id).entry()["roots"]["meta"]["digest"])
+    except (ff.DocumentNotFound, CorruptRecord):
+        return None
 
 
 def document_id(source: Source) -> str:

@@ -86,12 +86,13 @@ ASCII = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "PYTHONC
 def test_names_that_are_no_text_are_read_and_printed_as_they_are(spawn, indexed, sounds, env):
     (odd,) = (name for name in os.listdir(os.fsencode(sounds)) if name.startswith(b"na"))
     path = os.path.join(os.fsencode(sounds), odd)
-    done = spawn("search", path, "-n", "1", corpus=indexed, env=env)
+    done = spawn("search", path, "-n", "20", corpus=indexed, env=env)
     assert done.code == 0, done
-    assert done.out.split(b"\t")[-1] == path + b"\n"
+    (line,) = (line for line in done.out.splitlines() if line.endswith(b"\t" + path))
+    assert line.startswith(b"1.0000\t")
     assert os.path.exists(path)
-    as_json = spawn("search", path, "-n", "1", "--json", corpus=indexed, env=env)
-    assert os.fsencode(json.loads(as_json.out)["hits"][0]["path"]) == path
+    as_json = spawn("search", path, "-n", "20", "--json", corpus=indexed, env=env)
+    assert path in [os.fsencode(hit["path"]) for hit in json.loads(as_json.out)["hits"]]
     missing = spawn("search", path + b"\xfe", corpus=indexed, env=env)
     assert missing.code == 1
     assert missing.err.startswith(b"zounds: ")
@@ -122,7 +123,8 @@ def test_on_a_terminal_a_search_is_a_table_that_names_cannot_change(start, index
     text = re.sub(r"\x1b\[[0-9;]*m", "", printed.decode())
     header, *rows = text.splitlines()
     assert header.split() == ["score", "bits", "at", "sound"]
-    assert re.match(r"1\.000 +\S+ +0 +0:00\.0 +" + re.escape(f"{sounds}/odd_2.wav"), rows[0])
+    itself = re.compile(r"1\.000 +\S+ +0 +0:0\d\.\d +" + re.escape(f"{sounds}/odd_2.wav") + " *")
+    assert any(itself.fullmatch(row) for row in rows)
     assert any("[bold]" in row for row in rows)
     assert len(rows) == 14
 

@@ -265,8 +265,10 @@ def test_an_index_that_is_damaged_is_told_and_built_again(indexed, prepared):
 def test_a_model_that_is_damaged_is_learned_again(indexed, prepared):
     before = answers(indexed, prepared)
     DAMAGES["the model"](store_of(indexed))
+    indexed = zounds.Corpus(indexed.path)
+    assert len(indexed) == 10
     for use in (lambda: answers(indexed, prepared), lambda: indexed.index(workers=1)):
-        with pytest.raises(ff.CorruptRecord):
+        with pytest.raises(ff.CorruptRecord, match=r"call learn\(\) again"):
             use()
     indexed.learn()
     indexed.index(workers=1)
@@ -325,11 +327,13 @@ def test_there_is_one_store_after_compacting(indexed):
 def test_those_who_had_it_open_go_on(indexed, prepared, save, tmp_path):
     other = zounds.Corpus(indexed.path)
     found, document = answers(other, prepared), other.random(0)
+    results = other.search(document)
     pcm = np.asarray(document.pcm)
     indexed.compact()
     assert answers(other, prepared) == found
     assert len(other) == 10
     np.testing.assert_array_equal(np.asarray(other[document._id].pcm), pcm)
+    np.testing.assert_array_equal(np.asarray(results.audio(results[0])), pcm)
     indexed.compact()
     new = save(tmp_path / "new.wav", 99)
     assert names(other.add(new, workers=1).ok) == ["new.wav"]
@@ -389,7 +393,8 @@ def busy(indexed, tmp_path, save):
     with subprocess.Popen(arguments, **pipes) as process:
         assert process.stdout.readline() == "at work\n"
         yield indexed, process
-        process.communicate("\n", timeout=60)
+        if process.poll() is None:
+            process.communicate("\n", timeout=60)
 
 
 def test_one_process_may_write_and_all_may_read(busy, prepared, tmp_path):

@@ -23,7 +23,7 @@ def sounds(tmp_path_factory, save, make):
     folder = tmp_path_factory.mktemp("searched") / "sounds"
     for seed in range(10):
         save(folder / f"{seed}.wav", seed, seconds=0.8)
-    parts = [np.asarray(make(30 + part, seconds=1.5)) for part in range(5)]
+    parts = [np.asarray(make(30 + part, seconds=2 * SEGMENT)) for part in range(5)]
     zounds.save(zounds.AudioSamples(np.concatenate(parts), 44100), folder / "medley.wav")
     return folder
 
@@ -97,6 +97,7 @@ def test_a_hit_can_be_searched_with(corpus, sounds):
     moment = corpus.search(sounds / "medley.wav", unit="segment", per_file=None, n_results=99)[5]
     results = corpus.search(moment, unit="segment", n_results=99)
     assert results[0].distance == 0
+    assert found(results) == found(corpus.search(results.query, unit="segment", n_results=99))
     document = corpus[moment.id]
     row = round(moment.time.start / SEGMENT)
     np.testing.assert_array_equal(
@@ -161,6 +162,21 @@ def test_sounds_that_cannot_be_read_say_so(corpus, tmp_path):
         corpus.search("http://127.0.0.1:9/a.wav")
     with pytest.raises(zounds.AudioError):
         corpus.search(b"these bytes are neither a code nor a sound")
+
+
+def test_samples_that_are_no_sound_are_refused(corpus):
+    nothing = zounds.AudioSamples(np.zeros(0, np.float32), 44100)
+    with pytest.raises(zounds.SearchError, match="there is nothing to search with"):
+        corpus.search(nothing)
+    broken = zounds.AudioSamples(np.full(9999, np.nan, np.float32), 44100)
+    with pytest.raises(zounds.AudioError, match=r"what is searched with holds nan"):
+        corpus.search(broken)
+
+
+def test_silence_and_a_click_can_be_searched_with(corpus):
+    for count in (1, 5, 2048, 44100):
+        silence = zounds.AudioSamples(np.zeros(count, np.float32), 44100)
+        assert len(corpus.search(silence)) == len(corpus.search(silence, unit="segment")) == 10
 
 
 @pytest.mark.parametrize("name", ["n_results", "per_file"])
@@ -279,7 +295,7 @@ def test_there_are_ten_hits_and_one_of_each_file_unless_more_are_asked_for(corpu
     path = sounds / "medley.wav"
     assert len(corpus.search(path)) == 10
     assert len(corpus.search(path, n_results=10**9)) == 11
-    assert len(corpus.search(path, n_results=3)) == 3
+    assert len(corpus.search(path, n_results=np.int64(3))) == 3
     one_each = corpus.search(path, unit="segment", n_results=99)
     assert len({hit.id for hit in one_each}) == len(one_each) == 11
     two_each = corpus.search(path, unit="segment", n_results=99, per_file=2)
@@ -296,14 +312,14 @@ def test_there_are_ten_hits_and_one_of_each_file_unless_more_are_asked_for(corpu
 
 @pytest.mark.parametrize("part", range(5))
 def test_a_moment_is_found_in_a_long_file(corpus, make, part):
-    hit = corpus.search(make(30 + part, seconds=1.5), unit="segment")[0]
+    sound = make(30 + part, seconds=2 * SEGMENT)
+    hit = corpus.search(sound, duration=31 * 1024 / 44100, unit="segment")[0]
     assert hit.name == "medley.wav"
-    middle = hit.start + hit.duration / 2
-    assert 1.5 * part < middle < 1.5 * (part + 1)
+    assert hit.start == float(2 * part * SEGMENT)
+    assert hit.distance <= 2  # the file has 16 bits
 
 
 def test_a_stretch_that_is_cut_out_is_found_where_it_was(corpus, sounds):
-    samples = decode(sounds / "medley.wav")
     for row in (0, 3, 7):
         start = float(row * SEGMENT)
         hit = corpus.search(
@@ -311,13 +327,12 @@ def test_a_stretch_that_is_cut_out_is_found_where_it_was(corpus, sounds):
         )[0]
         assert (hit.name, hit.start) == ("medley.wav", start)
         assert hit.duration == pytest.approx(float(SEGMENT), abs=0.05)
-    assert len(samples) == 5 * 1.5 * 44100
 
 
 @pytest.mark.parametrize("unit", ["clip", "segment"])
 @pytest.mark.parametrize(
     ("start", "duration"),
-    [(0, 0.5), (0.25, 0.5), (1.5, 1.5), (None, 0.7), (7.4, None), (2, 99), (0.1, 1e-6)],
+    [(0, 0.5), (0.25, 0.5), (1.5, 1.5), (None, 0.7), (6.5, None), (2, 99), (0.1, 1e-6)],
 )
 def test_a_stretch_of_a_file_is_like_its_samples_alone(corpus, sounds, unit, start, duration):
     path = sounds / "medley.wav"
