@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import soundfile
 
-import featureflow as ff
 import zounds
 
 RATE = 22050

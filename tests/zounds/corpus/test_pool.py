@@ -47,7 +47,7 @@ def test_who_kills_its_worker_is_lost_alone(death, said):
             if item in (3, 40):
                 import os  # noqa: F401  # for the death
 
-                exec(death)  # noqa: S102
+                exec(death)
             results.append((item, "done"))
         return results
 

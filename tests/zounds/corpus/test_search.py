@@ -144,7 +144,7 @@ def test_what_is_no_query_is_refused(corpus, query, message):
         corpus.search(query)
 
 
-@pytest.mark.parametrize("query", [None, 3, object(), {"a": 1}], ids=repr)
+@pytest.mark.parametrize("query", [None, 3, ..., {"a": 1}], ids=repr)
 def test_what_has_no_content_is_refused(corpus, query):
     with pytest.raises(ff.InvalidParameter, match="has no content to read"):
         corpus.search(query)
