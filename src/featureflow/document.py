@@ -182,6 +182,7 @@ class Writer:
         self._records: dict[str, bytes] = {}
         self._size = 0
         self._digests: dict[Value, list[str]] = {}
+        self._waiting: dict[Value, tuple[Feature, list[Any]]] = {}
         self._replacing: set[Value] = set()
         self._spilled = False
 
@@ -193,8 +194,16 @@ class Writer:
 
     def add(self, feature: Feature, value: Value, chunk: Any) -> None:
         """Add a chunk to a value."""
+        _, chunks = self._waiting.setdefault(value, (feature, []))
+        chunks.append(chunk)
+        if sum(getattr(chunk, "nbytes", 0) for chunk in chunks) >= feature.gathered:
+            self._put(value)
+
+    def _put(self, value: Value) -> None:
+        """Make records of the chunks that wait."""
+        feature, chunks = self._waiting.pop(value)
         digests = self._digests[value]
-        for record in feature.records(chunk):
+        for record in feature.records(chunks):
             self._records[value.record(self._run, len(digests))] = record
             digests.append(content_digest(record))
             self._size += len(record)
@@ -204,6 +213,8 @@ class Writer:
 
     def commit(self, entry: dict[str, Any] | None = None) -> None:
         """Make the values visible, and the document's entry with them."""
+        for value in list(self._waiting):
+            self._put(value)
         needless = []
         for value, digests in self._digests.items():
             if self._document.has(value):

@@ -51,6 +51,8 @@ class Feature:
 
     kind: ClassVar[type] = object
     """What chunks have to be."""
+    gathered: ClassVar[int] = 0
+    """How many bytes of chunks share a record; 0 where each has its own."""
 
     def __init__(
         self, node: Any, needs: Any = None, store: bool = False, **parameters: Any
@@ -142,9 +144,9 @@ class Feature:
                 "another type of feature"
             )
 
-    def records(self, chunk: Any) -> Iterator[bytes]:
-        """Yield the records that store a chunk."""
-        yield encode(chunk)
+    def records(self, chunks: list[Any]) -> Iterator[bytes]:
+        """Yield the records that store chunks."""
+        return map(encode, chunks)
 
     def chunks(self, records: Iterable[bytes]) -> Iterator[Any]:
         """Yield the chunks that `records` store."""
@@ -155,6 +157,16 @@ class NumpyFeature(Feature):
     """A feature that is a `numpy.ndarray`; its chunks follow each other along the first axis."""
 
     kind = np.ndarray
+    gathered = 1 << 16  # a store fills whole pages, of which a small record wastes the most
+
+    def records(self, chunks: list[Any]) -> Iterator[bytes]:
+        """Yield a record with all the chunks, each still by itself."""
+        yield encode(chunks[0] if len(chunks) == 1 else chunks)
+
+    def chunks(self, records: Iterable[bytes]) -> Iterator[Any]:
+        """Yield the chunks that `records` store."""
+        for made in map(decode, records):
+            yield from made if isinstance(made, list) else [made]
 
 
 class ByteStreamFeature(Feature):
@@ -162,9 +174,9 @@ class ByteStreamFeature(Feature):
 
     kind = bytes
 
-    def records(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield the chunk as it is."""
-        yield chunk
+    def records(self, chunks: list[bytes]) -> Iterator[bytes]:
+        """Yield the chunks as they are."""
+        return iter(chunks)
 
     def chunks(self, records: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the records as they are."""
@@ -228,12 +240,13 @@ class SourceFeature(Feature):
         source = Source.of(given)
         return source, source.record()
 
-    def records(self, chunk: Source) -> Iterator[bytes]:
+    def records(self, chunks: list[Source]) -> Iterator[bytes]:
         """Yield the reference, and the content in pieces where it is kept."""
-        kept = self.keep or not chunk.reopenable
-        yield encode({"source": chunk.record(), "kept": kept})
-        if kept:
-            yield from chunk.pieces()
+        for source in chunks:
+            kept = self.keep or not source.reopenable
+            yield encode({"source": source.record(), "kept": kept})
+            if kept:
+                yield from source.pieces()
 
     def chunks(self, records: Iterable[bytes]) -> Iterator[Source]:
         """Yield the source."""

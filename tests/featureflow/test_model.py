@@ -240,6 +240,7 @@ def test_a_failure_leaves_everything_as_it_was(sound, database, calls, monkeypat
         worse = ff.NumpyFeature(lambda x: 1 / 0, needs=sound.half, store=True)
 
     monkeypatch.setattr("featureflow.document._SPILL", 10)  # written ahead, and taken back
+    monkeypatch.setattr(ff.NumpyFeature, "gathered", 0)
     with pytest.raises(ff.NodeError, match="ZeroDivisionError") as caught:
         Failing.process(_id="mine", meta=bytes(100))
     assert any("'mine' of Failing" in note for note in caught.value.__notes__)
@@ -250,6 +251,7 @@ def test_long_documents_are_written_ahead_and_visible_only_when_complete(
     sound, database, monkeypatch
 ):
     monkeypatch.setattr("featureflow.document._SPILL", 10)
+    monkeypatch.setattr(ff.NumpyFeature, "gathered", 0)
     writes = []
     original = database.write
 
@@ -262,6 +264,30 @@ def test_long_documents_are_written_ahead_and_visible_only_when_complete(
     assert len(writes) > 10
     assert not any(visible for _, visible in writes)
     np.testing.assert_array_equal(sound("long").double, np.arange(100) * 2)
+
+
+@pytest.mark.parametrize("shared", [0, 300, 1 << 16])
+def test_chunks_that_share_a_record_stay_apart(sound, monkeypatch, shared):
+    monkeypatch.setattr(ff.NumpyFeature, "gathered", shared)
+    seen = []
+
+    class Watch:
+        revision = 1
+
+        def __call__(self, chunk):
+            seen.append(len(chunk))
+            return chunk
+
+    class Watching(sound):
+        lengths = ff.NumpyFeature(Watch, needs=sound.double)
+
+    document = Watching(Watching.process(meta=bytes(range(100))))
+    np.testing.assert_array_equal(document.lengths, np.arange(100) * 2)
+    computed = list(seen)
+    seen.clear()
+    np.testing.assert_array_equal(Watching(document._id).lengths, np.arange(100) * 2)
+    assert seen == computed
+    assert len(seen) > 10
 
 
 def test_an_ordinary_document_is_one_write(sound, database, monkeypatch):

@@ -14,6 +14,12 @@ def short(_id):
     return ascii(_id)[:12]
 
 
+class Parts(ff.NumpyFeature):
+    """Has a record for each chunk, however small."""
+
+    gathered = 0
+
+
 class Chunks:
     """Makes a chunk of every four bytes."""
 
@@ -45,8 +51,8 @@ def declared(store, revision=1):
     class Sound(ff.BaseModel):
         database = store
         meta = ff.SourceFeature()
-        parts = ff.NumpyFeature(Chunks, needs=meta, store=True)
-        scaled = ff.NumpyFeature(Scaled, needs=parts, store=True, revision=revision)
+        parts = Parts(Chunks, needs=meta, store=True)
+        scaled = Parts(Scaled, needs=parts, store=True, revision=revision)
 
     return Sound
 

@@ -27,7 +27,7 @@ class SlidingWindow:
     a sample that no earlier frame holds, so the last one may reach past the end: it is padded
     with zeros. With gaps between the windows (hop > window), samples in the gaps make no frame.
 
-    Streaming, it emits blocks of 512 frames (of fewer, where they would take more than 64 MiB),
+    Streaming, it emits blocks of 128 frames (of fewer, where they would take more than 64 MiB),
     whatever the sizes of the chunks that come in; only the last block is smaller. Whatever is
     computed from the blocks is then the same to the bit for every way to read a file: BLAS and
     SIMD code round differently for other numbers of rows.
@@ -58,7 +58,7 @@ class SlidingWindow:
     """
 
     revision: ClassVar[int] = 1
-    block: ClassVar[int] = 512
+    block: ClassVar[int] = 128  # few enough for the cache
     block_bytes: ClassVar[int] = 1 << 26
 
     wscheme: SampleRate
