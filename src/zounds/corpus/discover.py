@@ -106,7 +106,8 @@ class _Search:
             name = source.name
             source.fetch()
             if not source.reopenable:
-                source = _Handed(source)
+                # without a place of its own, it is told by its digest
+                source = _Handed(source, f"{source.uri}#{source.digest}")
             self._add(source)
             if source.reopenable:
                 self._found.roots.append(source.uri)
@@ -126,8 +127,8 @@ class _Search:
             self._fail(FileSource(folder).uri, folder.name, error)
             return
         self._found.opened.add(FileSource(folder).uri)
-        if any(entry.name == "corpus.json" for entry in entries):
-            return  # what is in there was made of sounds
+        if {"corpus.json", "lock"} <= {entry.name for entry in entries}:
+            return  # a corpus: what is in there was made of sounds
         for entry in entries:
             if entry.name.startswith(".") or entry.name == "__MACOSX":
                 continue
@@ -162,7 +163,7 @@ class _Search:
         for member in members:
             ending = member.name.rpartition(".")[2].lower()
             if ending in _AUDIO:
-                self._take(member)
+                self._take(member if source.reopenable else _Handed(member, member.uri))
             elif ending == "zip":
                 self._fail(member.uri, member.name, "an archive in an archive: unpack it first")
             else:
@@ -178,10 +179,10 @@ class _Search:
 
 
 class _Handed(Source):
-    """Content that was handed over: without a place of its own, it is told by its digest."""
+    """Content that was handed over, or is in an archive that was."""
 
-    def __init__(self, source: Source) -> None:
-        super().__init__(f"{source.uri}#{source.digest}", source.name)
+    def __init__(self, source: Source, uri: str) -> None:
+        super().__init__(uri, source.name)
         self.digest = source.digest
         self._source = source
 
@@ -190,6 +191,14 @@ class _Handed(Source):
 
     def stamp(self) -> list[int]:
         return []  # other content has another URI
+
+    def __reduce__(self) -> Any:
+        # with its own content only, and not that of its archive
+        return _handed, (self.record(), self.read())
+
+
+def _handed(record: dict[str, Any], content: bytes) -> Source:
+    return _Handed(Source.from_record(record, content), record["uri"])
 
 
 def _failure(uri: str, name: str, error: object) -> Outcome:

@@ -1,5 +1,6 @@
 import io
 import os
+import pickle
 import sys
 import zipfile
 
@@ -145,7 +146,8 @@ def test_a_folder_that_vanishes_or_is_a_link_to_nowhere_is_told(tmp_path):
 
 
 def test_a_corpus_among_the_sounds_is_left_out(tmp_path):
-    touch(tmp_path, "a.wav", "corpus/corpus.json", "corpus/store/b.wav", "other/c.wav")
+    touch(tmp_path, "a.wav", "other/c.wav")
+    touch(tmp_path / "corpus", "corpus.json", "lock", "store/b.wav")
     assert names(discover([tmp_path])) == ["a.wav", "c.wav"]
 
 
@@ -155,3 +157,18 @@ def test_a_message_of_one_line_can_be_printed_anywhere(text):
     assert len(line.splitlines()) <= 1
     line.encode()
     assert one_line(line) == line
+
+
+def test_members_of_an_archive_of_bytes_travel_without_the_archive():
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for number in range(20):
+            archive.writestr(f"{number}.wav", bytes(10_000))
+    sources = discover([content.getvalue()]).sources
+    for source in sources:
+        packed = pickle.dumps(source)
+        assert len(packed) < 20_000
+        again = pickle.loads(packed)
+        assert again.record() == source.record()
+        assert again.read() == bytes(10_000)
+    assert len({source.uri for source in sources}) == 20
