@@ -46,6 +46,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def main(
+    corpus: CorpusPath = None,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show where errors come from; also ZOUNDS_DEBUG=1.")
     ] = False,
@@ -55,6 +56,8 @@ def main(
     ] = False,
 ) -> None:
     """Take what concerns every command; `Commands` looks at it."""
+    if corpus is not None:
+        os.environ["ZOUNDS_CORPUS"] = corpus  # where commands look that are not told otherwise
 
 
 @app.command(

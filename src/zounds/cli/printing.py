@@ -121,7 +121,8 @@ def report(of: Report) -> None:
         f"{len(of.failed)} failed{read}"
     )
     if of.others:
-        line(f"{of.others} other files are no sounds, and were passed over")
+        what = "file is no sound, and was" if of.others == 1 else "files are no sounds, and were"
+        line(f"{of.others} other {what} passed over")
     for status, outcomes in (("partial", of.partial), ("failed", of.failed)):
         troubles(outcomes, status, "info --" + status)
 

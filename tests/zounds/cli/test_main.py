@@ -126,6 +126,12 @@ def test_a_random_sound_is_the_same_for_the_same_seed_and_not_near_itself(call, 
     assert len(lines) == 4
 
 
+def test_the_corpus_may_be_named_before_the_command_too(call, indexed, tmp_path):
+    assert call("--corpus", indexed, "info", "--json", corpus=tmp_path).json["documents"] == 14
+    both = call("--corpus", tmp_path, "info", "--corpus", indexed, "--json")
+    assert both.json["documents"] == 14
+
+
 def test_info_says_what_there_is_and_what_is_not_whole(call, indexed, sounds):
     info = call("info", "--json", "--failed", "--partial", corpus=indexed).json
     counts = {key: info[key] for key in ("documents", "partial", "failed", "indexed", "bits")}
