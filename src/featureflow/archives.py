@@ -19,7 +19,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 from urllib.parse import quote, unquote
 
@@ -99,7 +99,32 @@ class ZipSource(Source):
         return self._archive.source.stamp()
 
     def __reduce__(self) -> Any:
-        return _member, (self._archive.source, self.name)
+        return _Member, (self._archive.source, self.name, self.size)
+
+
+class _Member(Source):
+    """What a `ZipSource` is in another process: looked up in its archive when it is opened."""
+
+    def __init__(self, archive: Source, name: str, size: int) -> None:
+        self._archive = archive
+        self.size = size
+        self.reopenable = archive.reopenable
+        super().__init__(f"zip:{archive.uri}!/{quote(name)}", name)
+
+    @cached_property
+    def _found(self) -> Source:
+        return _member(self._archive, self.name)
+
+    def open(self) -> BinaryIO:
+        """See `Source.open`."""
+        return self._found.open()
+
+    def stamp(self) -> list[int] | None:
+        """Return the stamp of the archive."""
+        return self._archive.stamp()
+
+    def __reduce__(self) -> Any:
+        return _Member, (self._archive, self.name, self.size)
 
 
 class _Opened(NamedTuple):

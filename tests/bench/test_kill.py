@@ -15,4 +15,4 @@ def test_a_killed_ingest_ends_with_the_documents_of_an_undisturbed_one():
         timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "4" in done.stdout
+    assert "4 kills, 0 problems" in done.stdout

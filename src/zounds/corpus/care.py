@@ -11,7 +11,6 @@ from typing import Any
 
 import featureflow as ff
 from featureflow import upkeep
-from featureflow.document import Document
 from featureflow.source import FileSource
 from zounds.corpus import worker
 from zounds.corpus.catalogue import State
@@ -19,7 +18,7 @@ from zounds.corpus.discover import one_line
 from zounds.corpus.home import CARD, UNITS, Home
 from zounds.corpus.ingest import raise_changes
 from zounds.corpus.outcome import Outcome
-from zounds.corpus.places import is_within
+from zounds.corpus.places import around, is_within
 
 
 @dataclass(frozen=True)
@@ -186,27 +185,31 @@ def remove(home: Home, things: Sequence[Any]) -> tuple[Outcome, ...]:
     """See `Corpus.remove`; the caller holds the lock."""
     known = home.known()
     state = home.catalogue.state()
+    named = {_uri(thing): thing for thing in things}
+    ids = {thing for thing in things if isinstance(thing, str)}
     chosen: dict[str, Outcome] = {}
-    named: list[str] = []
-    for thing in things:
-        uri = _uri(thing)
-        there = [o for o in known.values() if o.status != "removed"]
-        matching = [o for o in there if o.id == thing or is_within(o.uri, uri)]
-        if not matching:
+    found: set[Any] = set()
+    for outcome in known.values():
+        if outcome.status == "removed":
+            continue
+        by = {named[place] for place in around(outcome.uri) if place in named}
+        by |= {outcome.id} & ids
+        if by:
+            chosen[outcome.uri] = outcome
+            found |= by
+    for thing in named.values():
+        if thing not in found:
             raise ff.DocumentNotFound(
                 f"nothing in {home.path} came from {thing} or has that id: give an id, or a file, "
                 "folder, archive or URL that was added"
             )
-        named.append(uri)
-        chosen |= {outcome.uri: outcome for outcome in matching}
     raise_changes(home)
-    roots = tuple(root for root in state.roots if not any(is_within(root, uri) for uri in named))
+    roots = tuple(root for root in state.roots if not is_within(root, named))
     home.catalogue.update(roots=roots)
-    for outcome in chosen.values():
-        if outcome.id is not None and home.holds(outcome.id):
-            Document(home.store, outcome.id).delete()
+    home.delete(outcome.id for outcome in chosen.values() if outcome.id is not None)
     # what lies where rescan looks is not to come back by itself
-    kept = [o for o in chosen.values() if any(is_within(o.uri, root) for root in roots)]
+    rooted = set(roots)
+    kept = [outcome for outcome in chosen.values() if is_within(outcome.uri, rooted)]
     home.catalogue.forget(chosen.keys() - {outcome.uri for outcome in kept})
     home.catalogue.write(
         Outcome(outcome.uri, outcome.name, "removed", stamp=outcome.stamp) for outcome in kept
@@ -215,6 +218,8 @@ def remove(home: Home, things: Sequence[Any]) -> tuple[Outcome, ...]:
 
 
 def _uri(thing: Any) -> str:
+    if thing == "":
+        raise ff.DocumentNotFound("an empty path would be the current folder: name what to remove")
     if isinstance(thing, str) and "://" in thing:
         return thing
     return FileSource(Path(os.path.expanduser(os.fsdecode(thing)))).uri

@@ -101,11 +101,13 @@ class Catalogue:
             raise CorruptRecord("what was learned is damaged: call learn() again") from None
 
     def model_digest(self) -> str:
-        """Return what tells one model from another; empty before anything was learned."""
+        """Return what tells one model from another; empty if none was learned, or is damaged."""
         try:
-            return self._store.read(self._model)[:32].decode("ascii")
-        except KeyError:
+            record = self._store.read(self._model)
+            unsealed(record, self._model)
+        except (KeyError, CorruptRecord):
             return ""
+        return record[:32].decode("ascii")
 
     def learn(self, model: Any, **state: Any) -> None:
         """Remember a model, together with the state it leads to."""

@@ -354,9 +354,8 @@ class Corpus:
             raise SearchError(f"{self.path} holds no sounds yet: add some first")
         if not self._home.job.model:
             raise SearchError(f"{self.path} has learned no codes yet: call learn() and index()")
-        index = self._home.index(unit)
         try:
-            return index().current
+            return self._home.current(unit)
         except SearchError as error:
             raise SearchError(f"{self.path} has no index of its codes: call index()") from error
         except ff.CorruptRecord as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections.abc import Iterable
@@ -111,7 +112,7 @@ class _Search:
             self._add(source)
             if source.reopenable:
                 self._found.roots.append(source.uri)
-        except (Error, OSError) as error:
+        except (Error, OSError, ValueError) as error:
             uri = FileSource(path).uri if path else getattr(thing, "uri", name)
             listed = self._found.absent if isinstance(error, SourceNotFound) else self._found.failed
             listed.append(_failure(uri, name, error))
@@ -127,7 +128,7 @@ class _Search:
             self._fail(FileSource(folder).uri, folder.name, error)
             return
         self._found.opened.add(FileSource(folder).uri)
-        if {"corpus.json", "lock"} <= {entry.name for entry in entries}:
+        if any(entry.name == "corpus.json" and _is_card(entry.path) for entry in entries):
             return  # a corpus: what is in there was made of sounds
         for entry in entries:
             if entry.name.startswith(".") or entry.name == "__MACOSX":
@@ -199,6 +200,16 @@ class _Handed(Source):
 
 def _handed(record: dict[str, Any], content: bytes) -> Source:
     return _Handed(Source.from_record(record, content), record["uri"])
+
+
+def _is_card(path: str) -> bool:
+    """Whether a file is what a corpus has, and not another one of that name."""
+    try:
+        with open(path, "rb") as file:
+            found = json.loads(file.read(1 << 12))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and {"format", "preset", "store"} <= found.keys()
 
 
 def _failure(uri: str, name: str, error: object) -> Outcome:

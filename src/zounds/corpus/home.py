@@ -6,11 +6,11 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import featureflow as ff
 from featureflow.document import Document
@@ -25,7 +25,65 @@ from zounds.index.hamming import HammingIndex, Snapshot, hamming_index
 CARD = "corpus.json"
 UNITS = ("clip", "segment")
 
+T = TypeVar("T")
+
 _FORMAT = 1
+
+
+class _Latest:
+    """The store of a corpus, also after another process has compacted it."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self.key_builder = self._now.key_builder
+
+    def __repr__(self) -> str:
+        return repr(self._now)
+
+    @property
+    def _now(self) -> Store:
+        return worker.open_store(str(self._home.store_path))
+
+    def _settled(self, ask: Callable[[Store], T]) -> T:
+        """Return an answer of a store that was not replaced meanwhile."""
+        while True:
+            store = self._now
+            try:
+                return ask(store)
+            except (KeyError, ff.StoreError):
+                if store is self._now:
+                    raise
+
+    def read(self, key: str) -> bytes:
+        """See `Store.read`."""
+        return self._settled(lambda store: store.read(key))
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """See `Store.keys`."""
+        while True:
+            store = self._now
+            found = list(store.keys(prefix))
+            if store is self._now:
+                return iter(found)
+
+    def __contains__(self, key: str) -> bool:
+        while True:
+            store = self._now
+            found = key in store
+            if found or store is self._now:
+                return found
+
+    def write(self, records: Mapping[str, bytes]) -> None:
+        """See `Store.write`."""
+        self._now.write(records)
+
+    def delete(self, *prefixes: str) -> int:
+        """See `Store.delete`."""
+        return self._now.delete(*prefixes)
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._now.close()
 
 
 class Home:
@@ -52,6 +110,7 @@ class Home:
         self._asked = asked
         self._card: tuple[tuple[int, int], dict[str, Any]] | None = None
         self._models: dict[worker.Job, Any] = {}
+        self._read: dict[str, tuple[str, Snapshot]] = {}
         if asked is not None:
             preset(asked)
         self.card()
@@ -100,8 +159,14 @@ class Home:
     def write_card(self, **changed: Any) -> None:
         """Change what ``corpus.json`` says, all or nothing."""
         draft = self.path / f".{CARD}.{secrets.token_hex(4)}"
-        draft.write_text(json.dumps({**self.card(), **changed}, indent=1) + "\n", "utf-8")
-        draft.replace(self.path / CARD)
+        try:
+            with draft.open("w", encoding="utf-8") as file:
+                file.write(json.dumps({**self.card(), **changed}, indent=1) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self.path / CARD)
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     @property
     def store_path(self) -> Path:
@@ -111,7 +176,7 @@ class Home:
     @property
     def store(self) -> Store:
         """Store : Where the documents are."""
-        return worker.open_store(str(self.store_path))
+        return _Latest(self)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -125,6 +190,13 @@ class Home:
     def holds(self, _id: str | None) -> bool:
         """Return whether there is a document of an id."""
         return _id is not None and Document(self.store, _id).exists()
+
+    def delete(self, ids: Iterable[str]) -> None:
+        """Delete documents, all of them in one transaction."""
+        keys = self.store.key_builder
+        prefixes = [keys.prefix(area, _id) for _id in ids for area in ("documents", "values")]
+        if prefixes:
+            self.store.delete(*prefixes)
 
     @property
     def job(self) -> worker.Job:
@@ -176,6 +248,18 @@ class Home:
             return None
         return snapshot
 
+    def current(self, unit: str) -> Snapshot:
+        """Return the codes to search; read again only where they were indexed anew."""
+        index = self.index(unit)()
+        try:
+            digest = index._digest("snapshot")
+        except ff.DocumentNotFound:
+            return index.current  # says that there is none
+        key = f"{digest} {index.model._fingerprint(index.code)}"
+        if self._read.get(unit, ("",))[0] != key:
+            self._read[unit] = key, index.current
+        return self._read[unit][1]
+
     @contextmanager
     def changing(self, new: bool = False) -> Iterator[None]:
         """Let this process alone change the corpus, meanwhile.
@@ -221,10 +305,7 @@ class Home:
                 f"{self.path} is no corpus, and holds {others[0]!r}: give a new folder for the "
                 "corpus; sounds stay where they are"
             )
-        try:
-            self.write_card()
-        except OSError as error:
-            raise self._unwritable(error) from error
+        self.write_card()
 
     def _unwritable(self, error: OSError) -> CorpusError:
         return CorpusError(

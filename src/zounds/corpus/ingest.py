@@ -25,6 +25,7 @@ def add(home: Home, sources: Iterable[object], pool: Pool, tell: Tell) -> Report
     begun = time.monotonic()
     found = discover(sources)
     known = home.known()
+    sweep(home, known)
     _remember(home, found.roots)
     tasks, skipped = _news(home, found.sources, known)
     read = describe(home, tasks, pool, tell, done=len(skipped))
@@ -101,6 +102,16 @@ def _news(
     return tasks, skipped
 
 
+def sweep(home: Home, known: dict[str, Outcome]) -> None:
+    """Delete documents that a process which was killed had no time to tell the outcome of."""
+    keys = home.store.key_builder.prefix("documents")
+    ids = {key.split("/")[1] for key in home.store.keys(keys)}
+    left = ids - {outcome.id for outcome in known.values()}
+    # a damaged outcome must not cost its document
+    if left and next(home.catalogue.problems(), None) is None:
+        home.delete(left)
+
+
 def is_unchanged(source: Source, before: Outcome) -> bool:
     """Return whether a source is as it was, as far as can be told without reading it."""
     try:
@@ -111,14 +122,10 @@ def is_unchanged(source: Source, before: Outcome) -> bool:
 
 def _remember(home: Home, roots: Sequence[str]) -> None:
     known = home.catalogue.state().roots
-    fresh = [root for root in dict.fromkeys(roots) if root not in known]
-    if fresh:
-        home.catalogue.update(roots=(*known, *fresh))
+    both = tuple(dict.fromkeys((*known, *roots)))
+    if len(both) > len(known):
+        home.catalogue.update(roots=both)
 
 
 def _weight(task: worker.Task) -> float:
-    try:
-        size = getattr(task.source, "size", None) or (task.source.stamp() or [0])[0]
-    except SourceError:
-        size = 0
-    return float(size / _FULL_BATCH)
+    return worker.weight(task.source) / _FULL_BATCH

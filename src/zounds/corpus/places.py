@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Container, Iterator
 from pathlib import Path
 from urllib.parse import unquote, unquote_to_bytes
 
@@ -51,15 +52,35 @@ def shown(uri: str) -> str:
     return uri
 
 
-def is_within(uri: str, root: str) -> bool:
-    """Return whether a URI is another one, or lies in the folder or archive that one names.
+def around(uri: str) -> Iterator[str]:
+    """Yield a URI, that of the archive or folder it lies in, that around this one, and so on.
 
     Examples
     --------
-    >>> is_within("zip:file:///s/a.zip!/b.wav", "file:///s"), is_within("file:///st", "file:///s")
-    (True, False)
+    >>> list(around("zip:file:///s/a.zip!/b.wav"))
+    ['zip:file:///s/a.zip!/b.wav', 'file:///s/a.zip', 'file:///s', 'file:///']
     """
-    for place in (uri, uri.removeprefix("zip:")):
-        if place == root or place.startswith((root.rstrip("/") + "/", root + "!/")):
-            return True
-    return False
+    while True:
+        yield uri
+        archive, found, _ = uri.removeprefix("zip:").rpartition("!/")
+        if uri.startswith("zip:") and found:
+            uri = archive
+            continue
+        uri = uri.rpartition("/")[0]
+        if uri == "file://":
+            yield "file:///"
+        if "/" not in uri or uri.endswith((":/", "//")):
+            return
+
+
+def is_within(uri: str, roots: Container[str]) -> bool:
+    """Return whether a URI, or a folder or archive it lies in, is among others.
+
+    Examples
+    --------
+    >>> is_within("zip:file:///s/a.zip!/b.wav", {"file:///s"})
+    True
+    >>> is_within("file:///st", {"file:///s"})
+    False
+    """
+    return any(place in roots for place in around(uri))

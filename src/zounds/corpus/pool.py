@@ -110,7 +110,9 @@ class Pool:
         finally:
             for future in pending:
                 future.cancel()
-            if not finished:
+            if self._given is not None:
+                wait(pending)  # what is at work may write, and the caller lets others in
+            elif not finished:
                 self._stop()
 
     def _alone(

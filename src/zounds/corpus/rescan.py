@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import featureflow as ff
-from featureflow.document import Document
 from featureflow.source import Source, located
 from zounds.corpus import worker
 from zounds.corpus.discover import discover
@@ -17,9 +16,10 @@ from zounds.corpus.ingest import (
     is_unchanged,
     raise_changes,
     remember_failures,
+    sweep,
 )
 from zounds.corpus.outcome import Outcome
-from zounds.corpus.places import is_handed, local_path
+from zounds.corpus.places import is_handed, is_within, local_path
 from zounds.corpus.pool import Pool
 
 
@@ -59,6 +59,7 @@ class Changes:
 def rescan(home: Home, pool: Pool, tell: Tell, forget: bool) -> Changes:
     """See `Corpus.rescan`; the caller holds the lock."""
     known = home.known()
+    sweep(home, known)
     found = discover(local_path(root) or root for root in home.catalogue.state().roots)
     present = {source.uri: source for source in found.sources}
     fresh = [source for source in found.sources if source.uri not in known]
@@ -66,7 +67,7 @@ def rescan(home: Home, pool: Pool, tell: Tell, forget: bool) -> Changes:
     failing = {outcome.uri for outcome in found.failed}
     for outcome in known.values():
         source = present.get(outcome.uri) or _source_of(outcome)
-        if source is None and outcome.uri not in failing:
+        if source is None and not is_within(outcome.uri, failing):
             gone.append(outcome)
         elif source is None or outcome.status == "removed" or _is_settled(source, outcome):
             same.append(outcome)
@@ -74,14 +75,15 @@ def rescan(home: Home, pool: Pool, tell: Tell, forget: bool) -> Changes:
             altered.append((source, outcome))
     # what had moved when an earlier rescan was interrupted is known at both places
     settled = {outcome.id for outcome in (*same, *(outcome for _, outcome in altered))}
-    twice = [outcome for outcome in gone if outcome.is_document and outcome.id in settled]
-    home.catalogue.forget(outcome.uri for outcome in twice)
-    gone = [outcome for outcome in gone if outcome not in twice]
+    twice = {outcome.uri for outcome in gone if outcome.is_document and outcome.id in settled}
+    home.catalogue.forget(twice)
+    gone = [outcome for outcome in gone if outcome.uri not in twice]
     moved = _moved(home, fresh, [outcome for outcome in gone if outcome.is_document])
     digests = {outcome.uri: _digest(home, outcome) for _, outcome in altered}
 
     tasks = [worker.Task.of(source, outcome) for source, outcome in altered]
     tasks += [worker.Task.of(source, moved.get(source.uri)) for source in fresh]
+    left = {outcome.uri for outcome in gone}
     kinds: dict[str, list[Outcome]] = {
         kind: [] for kind in ("new", "changed", "moved", "failed", "touched")
     }
@@ -91,7 +93,7 @@ def rescan(home: Home, pool: Pool, tell: Tell, forget: bool) -> Changes:
         elif outcome.uri in moved:
             kind = "moved"
             home.catalogue.forget([moved[outcome.uri].uri])
-            gone.remove(moved[outcome.uri])
+            left.discard(moved[outcome.uri].uri)
         elif digests.get(outcome.uri) is None:
             kind = "new"
         else:
@@ -103,7 +105,7 @@ def rescan(home: Home, pool: Pool, tell: Tell, forget: bool) -> Changes:
         new=tuple(kinds["new"]),
         changed=tuple(kinds["changed"]),
         moved=tuple(kinds["moved"]),
-        missing=_settled_as_missing(home, gone, forget),
+        missing=_settled_as_missing(home, [o for o in gone if o.uri in left], forget),
         failed=(*absent, *found.failed, *kinds["failed"]),
         unchanged=sum(outcome.is_document for outcome in same) + len(kinds["touched"]),
     )
@@ -168,7 +170,7 @@ def _digest(home: Home, outcome: Outcome) -> str | None:
 def _settled_as_missing(home: Home, gone: list[Outcome], forget: bool) -> tuple[Outcome, ...]:
     """Remember that sources are not there any more; or forget them, and their documents."""
     documents = [outcome for outcome in gone if outcome.is_document]
-    home.catalogue.forget(outcome.uri for outcome in gone if forget or not outcome.is_document)
+    home.catalogue.forget(o.uri for o in gone if forget or o.status == "failed")
     if not forget:
         home.catalogue.write(replace(outcome, missing=True) for outcome in documents)
     elif documents:
@@ -176,6 +178,5 @@ def _settled_as_missing(home: Home, gone: list[Outcome], forget: bool) -> tuple[
         uris = {outcome.uri for outcome in documents}
         roots = (root for root in home.catalogue.state().roots if root not in uris)
         home.catalogue.update(roots=tuple(roots))
-        for outcome in documents:
-            Document(home.store, str(outcome.id)).delete()
+        home.delete(str(outcome.id) for outcome in documents)
     return tuple(documents)

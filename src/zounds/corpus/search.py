@@ -231,7 +231,8 @@ class Query:
                 "give an earlier one"
             )
         hop = segments.frequency
-        first = int(self._start / hop + _ROUNDING)
+        # the last segment may be shorter than its hop, and end later than the sum of hops
+        first = min(int(self._start / hop + _ROUNDING), len(segments) - 1)
         last = first + 1
         if self._duration is not None:
             rest = self._start + self._duration - segments.duration

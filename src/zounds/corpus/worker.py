@@ -8,14 +8,15 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import count
 from typing import Any, TypeVar
 
 import featureflow as ff
 from featureflow.document import Document
-from featureflow.errors import CodecError, CorruptRecord, Error, NodeError, StoreError
+from featureflow.errors import CodecError, CorruptRecord, Error, NodeError, SourceError, StoreError
 from featureflow.source import Source
 from featureflow.stores import Batch, Store
-from zounds.audio.decode import partial_audio
+from zounds.audio.decode import Decode, partial_audio
 from zounds.corpus.catalogue import Catalogue
 from zounds.corpus.discover import one_line
 from zounds.corpus.outcome import Outcome
@@ -28,6 +29,7 @@ _NAMESPACE = uuid.UUID("5b0a3c0e-54a3-4f0a-8e2c-0f6f5a7f6a11")
 
 # What was finished is on disk soon after; a process that is killed loses no more than this.
 _COMMIT_EVERY = 0.5  # s
+_LONG = 1 << 20  # bytes of a file that may take longer than that
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,14 @@ class Task:
         The document that was made of it before.
     missing : str
         What was missing of its audio, where that document is partial.
+    stamp : list of int or None
+        That of the content that `missing` was said of.
     """
 
     source: Source
     id: str | None = None
     missing: str = ""
+    stamp: list[int] | None = None
 
     @staticmethod
     def of(source: Source, before: Outcome | None) -> Task:
@@ -72,7 +77,7 @@ class Task:
             return Task(source)
         partial = before.status == "partial"
         why = before.why.removeprefix(one_line(f"{before.name}: ") + " ") if partial else ""
-        return Task(source, before.id, why)
+        return Task(source, before.id, why, before.stamp)
 
     def failed(self, why: str) -> Outcome:
         """Return the outcome where nothing came of it."""
@@ -96,7 +101,7 @@ def add(job: Job, tasks: Sequence[Task]) -> list[Outcome]:
             catalogue.write([outcome])
         return outcome  # else what is known of the document still holds
 
-    return _each(batch, tasks, describe)
+    return _each(batch, tasks, describe, lambda task: weight(task.source) > _LONG)
 
 
 def code(job: Job, ids: Sequence[str]) -> list[tuple[str, str]]:
@@ -115,14 +120,19 @@ def code(job: Job, ids: Sequence[str]) -> list[tuple[str, str]]:
             return _id, one_line(error)
         return _id, ""
 
-    return _each(batch, ids, complete)
+    return _each(batch, ids, complete, lambda _: False)
 
 
-def _each(batch: Batch, items: Sequence[Item], do: Callable[[Item], Any]) -> list[Any]:
+def _each(
+    batch: Batch, items: Sequence[Item], do: Callable[[Item], Any], is_long: Callable[[Item], bool]
+) -> list[Any]:
     """Return what `do` makes of each item; commit in between, and at the end."""
     made, committed = [], time.monotonic()
     try:
         for item in items:
+            if is_long(item):
+                batch.commit()
+                committed = time.monotonic()
             made.append(do(item))
             if time.monotonic() - committed > _COMMIT_EVERY:
                 batch.commit()
@@ -155,21 +165,34 @@ def model_of(job: Job, store: Store) -> Any:
     return type(base.__name__, (base,), {"database": store, "__doc__": base.__doc__})
 
 
+def weight(source: Source) -> int:
+    """Return the size of a source, 0 where it is not known [unit=bytes]."""
+    try:
+        return int(getattr(source, "size", None) or (source.stamp() or [0])[0])
+    except SourceError:
+        return 0
+
+
 def _described(model: Any, task: Task) -> Outcome:
     source = task.source
     try:
         stamp = source.stamp()
-        _id = task.id or document_id(source)
-        same = content_of(model.database, _id) == source.digest
+        _id = task.id or _new_id(model.database, source)
+        made_of = made_of_source(model.database, _id)
+        same = made_of is not None and made_of["digest"] == source.digest
         if same and task.id is None:
             model.delete(_id)  # of a worker that died before it could say what it has found
         with partial_audio() as reasons:
             model.process(_id=_id, meta=source)
+            if same and task.id is not None and (made_of or {}).get("stamp") != task.stamp:
+                # stored by a worker that died before it could say whether it is whole
+                for _ in Decode().stream().step(source):
+                    pass
         # what is stored already is not decoded again
         missing = reasons[0] if reasons else task.missing if same else ""
         if source.stamp() != stamp:
-            model.delete(_id)
-            return task.failed(f"{source.name} changed while it was read: add it again")
+            why = f"{source.name} changed while it was read: add it again"
+            return _undone(model, _id, task.failed(why))
         facts = model(_id).facts
         return Outcome(
             source.uri,
@@ -183,15 +206,22 @@ def _described(model: Any, task: Task) -> Outcome:
             facts["channels"],
         )
     except AudioError as error:
-        if task.id is not None and model.exists(task.id):
-            model.delete(task.id)  # what it was computed from is no more
-        return replace(task.failed(str(error)), stamp=stamp)
+        outcome = replace(task.failed(str(error)), stamp=stamp)
+        # what the document was computed from is no more
+        return outcome if task.id is None else _undone(model, task.id, outcome)
     except MemoryError:
         return task.failed(f"{source.name} needs more memory than there is: free some")
     except Error as error:
         if _is_of_the_store(error):
             raise
         return task.failed(_reason(source, error))
+
+
+def _undone(model: Any, _id: str, outcome: Outcome) -> Outcome:
+    """Delete a document, if there is one; not before it is known what became of it."""
+    Catalogue(model.database).write([outcome])
+    Document(model.database, _id).delete()
+    return outcome
 
 
 def _reason(source: Source, error: Error) -> str:
@@ -207,14 +237,31 @@ def _is_of_the_store(error: Error) -> bool:
     return isinstance(error, StoreError) and not isinstance(error, CodecError | CorruptRecord)
 
 
-def content_of(store: Store, _id: str) -> str | None:
-    """Return the digest of the content that a document was made of; None where that is unknown."""
+def made_of_source(store: Store, _id: str) -> dict[str, Any] | None:
+    """Return the record of the source that a document was made of; None where it is unknown."""
     try:
-        return str(Document(store, _id).entry()["roots"]["meta"]["digest"])
+        return dict(Document(store, _id).entry()["roots"]["meta"])
     except (ff.DocumentNotFound, CorruptRecord):
         return None
 
 
-def document_id(source: Source) -> str:
-    """Return the id of a new document: the same for the same content at the same place."""
-    return str(uuid.uuid5(_NAMESPACE, f"{source.uri}\0{source.digest}"))
+def content_of(store: Store, _id: str) -> str | None:
+    """Return the digest of the content that a document was made of; None where that is unknown."""
+    made_of = made_of_source(store, _id)
+    return None if made_of is None else str(made_of["digest"])
+
+
+def _new_id(store: Store, source: Source) -> str:
+    """Return the id of a new document, which is not that of one that has moved elsewhere."""
+
+    def is_free(_id: str) -> bool:
+        made_of = made_of_source(store, _id)
+        return made_of is None or made_of["uri"] == source.uri
+
+    return next(filter(is_free, (document_id(source, number) for number in count())))
+
+
+def document_id(source: Source, number: int = 0) -> str:
+    """Return an id for a document: the same for the same content at the same place."""
+    again = f"\0{number}" if number else ""
+    return str(uuid.uuid5(_NAMESPACE, f"{source.uri}\0{source.digest}{again}"))

@@ -147,8 +147,12 @@ def test_a_folder_that_vanishes_or_is_a_link_to_nowhere_is_told(tmp_path):
 
 def test_a_corpus_among_the_sounds_is_left_out(tmp_path):
     touch(tmp_path, "a.wav", "other/c.wav")
-    touch(tmp_path / "corpus", "corpus.json", "lock", "store/b.wav")
-    assert names(discover([tmp_path])) == ["a.wav", "c.wav"]
+    card = b'{"format": 1, "preset": "post", "store": "store"}'
+    touch(tmp_path / "corpus", "corpus.json", content=card)
+    touch(tmp_path / "corpus", "store/b.wav")
+    touch(tmp_path / "others", "d.wav")
+    touch(tmp_path / "others", "corpus.json", content=b'{"texts": 300}')
+    assert names(discover([tmp_path])) == ["a.wav", "c.wav", "d.wav"]
 
 
 @given(st.text())

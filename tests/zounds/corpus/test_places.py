@@ -33,18 +33,18 @@ def test_a_folder_holds_what_lies_in_it_and_nothing_else(parts, more):
     folder, inner = path_of(parts), path_of(parts) / path_of(more).relative_to("/")
     other = folder.with_name(folder.name + "x")
     for inside in (inner, folder):
-        assert is_within(FileSource(inside).uri, FileSource(folder).uri)
+        assert is_within(FileSource(inside).uri, {FileSource(folder).uri})
         member = f"zip:{FileSource(inside).uri}!/a.wav"
-        assert is_within(member, FileSource(folder).uri)
-        assert is_within(member, member)
-    assert not is_within(FileSource(folder).uri, FileSource(inner).uri)
-    assert not is_within(FileSource(inner).uri, FileSource(other).uri)
-    assert not is_within(f"zip:{FileSource(other).uri}!/a.wav", FileSource(folder).uri)
+        assert is_within(member, {FileSource(folder).uri})
+        assert is_within(member, {member})
+    assert not is_within(FileSource(folder).uri, {FileSource(inner).uri})
+    assert not is_within(FileSource(inner).uri, {FileSource(other).uri})
+    assert not is_within(f"zip:{FileSource(other).uri}!/a.wav", {FileSource(folder).uri})
 
 
 def test_everything_lies_in_the_root():
-    assert is_within("file:///a/b.wav", "file:///")
-    assert not is_within("https://x.org/b.wav", "file:///")
+    assert is_within("file:///a/b.wav", {"file:///"})
+    assert not is_within("https://x.org/b.wav", {"file:///"})
 
 
 @pytest.mark.parametrize(
