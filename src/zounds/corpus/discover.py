@@ -113,7 +113,7 @@ class _Search:
             if source.reopenable:
                 self._found.roots.append(source.uri)
         except (Error, OSError, ValueError) as error:
-            uri = FileSource(path).uri if path else getattr(thing, "uri", name)
+            uri = _uri(path) if path else getattr(thing, "uri", name)
             listed = self._found.absent if isinstance(error, SourceNotFound) else self._found.failed
             listed.append(_failure(uri, name, error))
 
@@ -236,6 +236,13 @@ def _path(thing: Any) -> Path | None:
     if isinstance(thing, str | os.PathLike):
         return Path(os.path.abspath(os.path.expanduser(os.fsdecode(thing))))
     return None
+
+
+def _uri(path: Path) -> str:
+    try:
+        return FileSource(path).uri
+    except ValueError:  # no file can have this name
+        return str(path)
 
 
 def _start(source: Source) -> bytes:

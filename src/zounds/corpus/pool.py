@@ -132,10 +132,10 @@ class Pool:
         if self._given is not None:
             try:
                 return self._given.submit(function, batch)
-            except BrokenExecutor as error:
+            except RuntimeError as error:  # it is broken, or was shut down
                 raise CorpusError(
-                    f"the executor that was given is broken ({error}): what was finished is kept; "
-                    "give a new one to go on"
+                    f"the executor that was given takes no work ({error}): what was "
+                    "finished is kept; give a new one to go on"
                 ) from error
         try:
             return self._own().submit(function, batch)

@@ -73,7 +73,8 @@ def test_a_worker_that_is_killed_costs_the_file_that_it_read(sounds, corpus):
             if process is not None:
                 os.kill(process, signal.SIGKILL)
                 killed.append(process)
-                while os.path.exists(f"/proc/{process}/fd"):
+                until = time.monotonic() + 30
+                while os.path.exists(f"/proc/{process}/fd") and time.monotonic() < until:
                     time.sleep(0.01)
 
     killer = threading.Thread(target=kill)

@@ -1,0 +1,209 @@
+"""What users do to their files over weeks: nothing is lost, doubled, or mistaken."""
+
+import shutil
+import threading
+import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import soundfile
+
+import zounds
+from featureflow.document import Document
+from zounds.audio.decode import partial_audio
+
+RATE = 22050
+
+
+def write(path, seconds=0.3, seed=0):
+    noise = np.random.default_rng(seed).uniform(-0.5, 0.5, int(seconds * RATE))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, noise.astype(np.float32), RATE)
+    return path
+
+
+@pytest.fixture
+def sounds(tmp_path):
+    for number in range(3):
+        write(tmp_path / "sounds" / f"{number}.wav", seed=number)
+    return tmp_path / "sounds"
+
+
+@pytest.fixture
+def corpus(tmp_path, sounds):
+    corpus = zounds.Corpus(tmp_path / "corpus")
+    corpus.add(sounds, workers=1)
+    return corpus
+
+
+def is_whole(corpus, count):
+    """Every source has a document of its own, and every document a source."""
+    outcomes = [outcome for outcome in corpus.outcomes() if outcome.is_document]
+    assert len({outcome.id for outcome in outcomes}) == len(outcomes) == len(corpus) == count
+    for outcome in outcomes:
+        assert corpus[outcome.id].meta.uri == outcome.uri
+    assert corpus.check().problems == ()
+
+
+def test_a_file_that_moved_and_was_copied_back(corpus, sounds):
+    (sounds / "0.wav").rename(sounds / "moved.wav")
+    assert len(corpus.rescan(workers=1).moved) == 1
+    shutil.copy(sounds / "moved.wav", sounds / "0.wav")
+    assert len(corpus.rescan(workers=1).new) == 1
+    is_whole(corpus, 4)
+    corpus.remove(sounds / "0.wav")
+    is_whole(corpus, 3)
+
+
+def test_a_file_that_was_edited_and_renamed_and_restored(corpus, sounds):
+    original = (sounds / "0.wav").read_bytes()
+    write(sounds / "0.wav", seed=9)
+    corpus.add(sounds, workers=1)
+    (sounds / "0.wav").rename(sounds / "edited.wav")
+    corpus.rescan(workers=1)
+    (sounds / "0.wav").write_bytes(original)
+    corpus.add(sounds, workers=1)
+    is_whole(corpus, 4)
+
+
+def test_a_copy_of_an_unplugged_disk_and_the_disk_again(corpus, sounds, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(sounds, copy)
+    sounds.rename(tmp_path / "unplugged")
+    corpus.add(copy, workers=1)
+    corpus.rescan(workers=1)
+    (tmp_path / "unplugged").rename(sounds)
+    corpus.rescan(workers=1)
+    is_whole(corpus, 6)
+
+
+def test_what_was_removed_stays_away_when_its_disk_comes_back(corpus, sounds, tmp_path):
+    corpus.remove(sounds / "1.wav")
+    sounds.rename(tmp_path / "unplugged")
+    corpus.rescan(workers=1)
+    (tmp_path / "unplugged").rename(sounds)
+    assert corpus.rescan(workers=1).new == ()
+    is_whole(corpus, 2)
+
+
+@pytest.mark.parametrize("forget", [False, True])
+def test_members_of_an_archive_that_cannot_be_read_for_now_are_kept(corpus, sounds, forget):
+    with zipfile.ZipFile(sounds / "set.zip", "w") as archive:
+        archive.write(sounds / "0.wav", "a.wav")
+        archive.write(sounds / "1.wav", "b.wav")
+    corpus.add(sounds, workers=1)
+    content = (sounds / "set.zip").read_bytes()
+    (sounds / "set.zip").write_bytes(content[:-10])  # still being copied, say
+    changes = corpus.rescan(forget=forget, workers=1)
+    assert changes.missing == ()
+    assert [outcome.name for outcome in changes.failed] == ["set.zip"]
+    (sounds / "set.zip").write_bytes(content)
+    corpus.rescan(workers=1)
+    is_whole(corpus, 5)
+
+
+def test_an_archive_that_vanishes_while_it_is_read_is_told_member_by_member(tmp_path):
+    write(tmp_path / "a.wav")
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for number in range(40):
+            archive.write(tmp_path / "a.wav", f"{number}.wav")
+
+    def sources():
+        yield tmp_path / "set.zip"
+        (tmp_path / "set.zip").unlink()
+
+    report = zounds.Corpus(tmp_path / "corpus").add(sources(), workers=2)
+    assert len(report.failed) == 40
+    for outcome in report.failed:
+        assert "set.zip does not exist" in outcome.why
+
+
+def test_a_document_that_nobody_could_tell_the_outcome_of_is_made_again(corpus, sounds):
+    outcome = corpus.outcomes()[0]
+    corpus._home.catalogue.forget([outcome.uri])  # as if its worker had died in between
+    write(sounds / "0.wav", seed=7)  # and then the file has changed
+    corpus.add(sounds, workers=1)
+    is_whole(corpus, 3)
+
+
+def test_a_partial_file_stays_partial_when_its_worker_died_before_it_could_say_so(corpus, sounds):
+    content = (sounds / "0.wav").read_bytes()
+    (sounds / "0.wav").write_bytes(content[: len(content) // 2])
+    outcome = next(o for o in corpus.outcomes() if o.name == "0.wav")
+    # what a worker has stored that was killed before the outcome was written
+    with partial_audio():
+        corpus._home.model.process(_id=outcome.id, meta=str(sounds / "0.wav"))
+    report = corpus.add(sounds, workers=1)
+    assert [o.name for o in report.partial] == ["0.wav"]
+    is_whole(corpus, 3)
+
+
+def test_documents_and_iterations_go_on_while_the_store_is_compacted(corpus):
+    held = corpus[corpus.outcomes()[0].id]
+    documents = iter(corpus)
+    first = next(documents)
+    zounds.Corpus(corpus.path).compact()
+    assert held.bfcc.shape[1] == 13
+    assert len({first._id, *(document._id for document in documents)}) == 3
+    assert [path.name for path in corpus.path.glob("store*")] == ["store-2"]
+
+
+def test_the_corpus_is_locked_as_long_as_a_given_executor_writes(tmp_path):
+    for number in range(60):
+        write(tmp_path / "many" / f"{number}.wav", seed=number)
+    corpus = zounds.Corpus(tmp_path / "corpus")
+
+    def stop(progress):
+        raise KeyboardInterrupt
+
+    with ThreadPoolExecutor(2) as executor:
+        with pytest.raises(KeyboardInterrupt):
+            corpus.add(tmp_path / "many", executor=executor, progress=stop)
+        kept = len(corpus)
+    assert len(corpus) == kept
+
+
+def test_what_was_finished_before_a_long_file_is_on_disk_meanwhile(tmp_path):
+    write(tmp_path / "sounds" / "a.wav")
+    write(tmp_path / "sounds" / "long.flac", seconds=900)
+    corpus = zounds.Corpus(tmp_path / "corpus")
+    adding = threading.Thread(target=corpus.add, args=[tmp_path / "sounds"], kwargs={"workers": 1})
+    adding.start()
+    seen = []
+    while adding.is_alive():
+        if corpus.exists():
+            seen.append(len(corpus))
+        time.sleep(0.01)
+    adding.join()
+    assert 1 in seen
+    assert len(corpus) == 2
+
+
+def test_a_name_that_cannot_be_a_file_is_one_line(corpus):
+    report = corpus.add("\ud800.wav", "a\0b.wav", workers=1)
+    assert len(report.failed) == 2
+    assert all("\n" not in outcome.why for outcome in report.failed)
+
+
+def test_a_search_does_not_read_the_index_again(corpus, sounds, monkeypatch):
+    for number in range(3, 8):
+        write(sounds / f"{number}.wav", seconds=1, seed=number)
+    corpus.add(sounds, workers=1)
+    corpus.learn()
+    corpus.index(workers=1)
+    before = [hit.id for hit in corpus.search(sounds / "1.wav")]
+    read = []
+    chunks = Document.chunks
+
+    def counted(self, feature, value):
+        read.append(feature.name)
+        return chunks(self, feature, value)
+
+    monkeypatch.setattr(Document, "chunks", counted)
+    assert [hit.id for hit in corpus.search(sounds / "1.wav")] == before
+    assert "snapshot" not in read
+    corpus.learn(seed=1)
+    with pytest.raises(zounds.SearchError, match=r"call index\(\)"):
+        corpus.search(sounds / "1.wav")
