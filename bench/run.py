@@ -23,10 +23,11 @@ from types import ModuleType
 import accuracy
 import graph
 import ingest
+import quality
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "RESULTS.md"
-PARTS = {"graph": graph, "accuracy": accuracy, "ingest": ingest}
+PARTS = {"graph": graph, "accuracy": accuracy, "ingest": ingest, "quality": quality}
 HEAD = """# Results
 
 Written by `make bench`. Machines differ and are noisy: compare figures of one run.

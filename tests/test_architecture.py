@@ -30,7 +30,7 @@ LAYERS = [
     [["zounds.units"], ["zounds.display"]],
     [["zounds.arrays"]],
     [["zounds.feature_types"]],
-    [["zounds.audio"], ["zounds.dsp"], ["zounds.learn"], ["zounds.index"]],
+    [["zounds.audio"], ["zounds.dsp"], ["zounds.learn"], ["zounds.index"], ["zounds.quality"]],
     [["zounds.pipelines"], ["zounds.demo"]],
     [["zounds.corpus"]],
     [["zounds"]],

@@ -27,6 +27,8 @@ from zounds.dsp.synthesis import (
     SineSynthesizer,
     TickSynthesizer,
 )
+from zounds.dsp.timbre import TimbreClip, TimbreSegments
+from zounds.dsp.timbre_frames import TimbreFrames
 from zounds.dsp.windows import Hamming, Hann, Vorbis
 from zounds.errors import (
     AudioError,
@@ -41,6 +43,8 @@ from zounds.errors import (
 from zounds.feature_types import AudioSamplesFeature, ConstantRateTimeSeriesFeature
 from zounds.index.hamming import HammingIndex, hamming_index
 from zounds.index.results import Hit, SearchResults
+from zounds.learn.binary import ITQ, SimHash
+from zounds.learn.discriminant import Discriminant
 from zounds.learn.kmeans import KMeans
 from zounds.learn.learned import Learned
 from zounds.learn.pipeline import PreprocessingPipeline
@@ -87,6 +91,7 @@ __all__ = [
     "CorpusError",
     "CorpusHit",
     "Decode",
+    "Discriminant",
     "Error",
     "FFT",
     "Facts",
@@ -95,6 +100,7 @@ __all__ = [
     "HammingIndex",
     "Hann",
     "Hit",
+    "ITQ",
     "KMeans",
     "Learned",
     "LearningError",
@@ -135,12 +141,16 @@ __all__ = [
     "SearchResults",
     "Seconds",
     "SilenceSynthesizer",
+    "SimHash",
     "SineSynthesizer",
     "SlidingWindow",
     "Std",
     "Stride",
     "Sum",
     "TickSynthesizer",
+    "TimbreClip",
+    "TimbreFrames",
+    "TimbreSegments",
     "TimeSlice",
     "UnitNorm",
     "UnitsError",

@@ -60,11 +60,22 @@ def model(read_size, learned, analysed_at):
             zounds.SlidingWindow, needs=bark, wscheme=windowing * zounds.Stride(10, 20)
         )
         mean = zounds.ConstantRateTimeSeriesFeature(zounds.Mean, needs=loudness, axis=1, store=True)
+        at_44100 = zounds.AudioSamplesFeature(
+            zounds.Resample, needs="mono", samplerate=zounds.SR44100()
+        )
+        frames = ff.Feature(zounds.TimbreFrames, needs=at_44100)
+        segments = zounds.ConstantRateTimeSeriesFeature(
+            zounds.TimbreSegments, needs=frames, store=True
+        )
+        clip = zounds.ConstantRateTimeSeriesFeature(zounds.TimbreClip, needs=frames, store=True)
 
     return Everything
 
 
-STORED = ["pcm", "ogg", "resampled", "bark", "bfcc", "mel", "mfcc", "codes", "pooled", "mean"]
+STORED = [
+    *("pcm", "ogg", "resampled", "bark", "bfcc", "mel", "mfcc", "codes", "pooled", "mean"),
+    *("segments", "clip"),
+]
 
 
 @pytest.mark.parametrize(
@@ -103,6 +114,11 @@ def test_what_is_computed_from_stored_chunks_is_what_is_computed_on_the_way(cent
     np.testing.assert_array_equal(Later(_id).again, graph(_id).bfcc)
 
 
+def spectra():
+    stage = zounds.TimbreFrames().stream()
+    return [*stage.step(zounds.AudioSamples(sound(1)[:, 0], 44100)), *stage.flush()]
+
+
 def chunk_of(rows, width=None, dtype="f4"):
     rng = np.random.default_rng(2)
     shape = (rows,) if width is None else (rows, width)
@@ -134,6 +150,7 @@ def chunk_of(rows, width=None, dtype="f4"):
         (zounds.BFCC(), zounds.ConstantRateTimeSeries(chunk_of(9, 100), zounds.HalfLapped())),
         (zounds.MFCC(), zounds.ConstantRateTimeSeries(chunk_of(9, 128), zounds.HalfLapped())),
         (zounds.Max(), zounds.ConstantRateTimeSeries(chunk_of(9, 128), zounds.HalfLapped())),
+        (zounds.TimbreFrames(), zounds.AudioSamples(chunk_of(50_000), 44100)),
         (
             zounds.Learned(learned=zounds.UnitNorm()),
             zounds.ConstantRateTimeSeries(chunk_of(9, 13), zounds.HalfLapped()),
@@ -151,3 +168,17 @@ def test_nodes_do_not_modify_their_input(node, chunk):
         made = [node(chunk)]
     assert len(made) > 0
     np.testing.assert_array_equal(np.asarray(chunk), before)
+
+
+@pytest.mark.parametrize("node", [zounds.TimbreSegments(), zounds.TimbreClip()])
+def test_nodes_do_not_modify_the_spectra_that_they_are_given(node):
+    before, after = spectra(), spectra()
+    if isinstance(node, ff.StreamingNode):
+        stage = node.stream()
+        made = [row for chunk in after for row in stage.step(chunk)] + [*stage.flush()]
+    else:
+        made = [node(chunk) for chunk in after]
+    assert len(made) > 0
+    for one, other in zip(before, after, strict=True):
+        for name, array in vars(one).items():
+            np.testing.assert_array_equal(array, vars(other)[name])
