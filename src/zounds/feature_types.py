@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from featureflow.feature import Feature
+from featureflow.feature import NumpyFeature
 from zounds.arrays import AudioSamples, ConstantRateTimeSeries
 
 
-class ConstantRateTimeSeriesFeature(Feature):
+class ConstantRateTimeSeriesFeature(NumpyFeature):
     """A feature whose value is a `ConstantRateTimeSeries`."""
 
     kind = ConstantRateTimeSeries
 
 
-class AudioSamplesFeature(Feature):
+class AudioSamplesFeature(NumpyFeature):
     """A feature whose value is `AudioSamples`."""
 
     kind = AudioSamples
