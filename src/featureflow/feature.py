@@ -156,7 +156,7 @@ class Feature:
 class NumpyFeature(Feature):
     """A feature that is a `numpy.ndarray`; its chunks follow each other along the first axis."""
 
-    kind = np.ndarray
+    kind: ClassVar[type] = np.ndarray
     gathered = 1 << 16  # a store fills whole pages, of which a small record wastes the most
 
     def records(self, chunks: list[Any]) -> Iterator[bytes]:

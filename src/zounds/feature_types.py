@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from featureflow.feature import NumpyFeature
 from zounds.arrays import AudioSamples, ConstantRateTimeSeries
 
@@ -9,10 +11,10 @@ from zounds.arrays import AudioSamples, ConstantRateTimeSeries
 class ConstantRateTimeSeriesFeature(NumpyFeature):
     """A feature whose value is a `ConstantRateTimeSeries`."""
 
-    kind = ConstantRateTimeSeries
+    kind: ClassVar[type] = ConstantRateTimeSeries
 
 
 class AudioSamplesFeature(NumpyFeature):
     """A feature whose value is `AudioSamples`."""
 
-    kind = AudioSamples
+    kind: ClassVar[type] = AudioSamples
