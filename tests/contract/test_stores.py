@@ -385,3 +385,20 @@ class TestDamagedLmdb:
         for thread in threads:
             thread.join()
         assert statuses == [0] * 20
+
+
+def test_a_store_of_which_almost_everything_was_deleted_is_no_shorter_for_it(tmp_path):
+    # LMDB leaves out the pages at the end that are free: the file is shorter than its pages
+    for step in range(6):
+        program = [
+            "import sys, featureflow as ff",
+            f"store = ff.LmdbDatabase({str(tmp_path / 'db')!r})",
+            f"store.write({{f'a/{step}/{{i}}': bytes(5000) for i in range(200)}})",
+            f"store.delete('a/{step}/1')",
+            "print(len(list(store.keys())))",
+            "store.delete('a')",
+        ]
+        done = subprocess.run(
+            [sys.executable, "-c", "\n".join(program)], capture_output=True, text=True
+        )
+        assert done.stdout == "89\n", done.stderr

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +24,12 @@ from featureflow.stores.store import (
 )
 
 T = TypeVar("T")
+
+_WALK = """
+import lmdb, sys
+with lmdb.open(sys.argv[1], readonly=True, lock=False).begin() as transaction:
+    sys.exit(sum(1 for _ in transaction.cursor()) != transaction.stat()["entries"])
+"""
 
 _FIRST_MAP = 64 << 20
 _READERS = 1022
@@ -184,13 +192,10 @@ class _Environment:
     def _check(self, opened: lmdb.Environment) -> None:
         """Raise unless the file is whole, and in a format that can be read."""
         opened.reader_check()  # slots of processes that died
-        pages = opened.info()["last_pgno"] + 1
-        if (self.path / "data.mdb").stat().st_size < pages * opened.stat()["psize"]:
-            # reading beyond its end would end the process
-            raise StoreError(
-                f"the store at {self.path} is cut short: bring back a copy, or delete the folder "
-                "and process the documents again"
-            )
+        needed = (opened.info()["last_pgno"] + 1) * opened.stat()["psize"]
+        length = (self.path / "data.mdb").stat().st_size
+        if length < needed:
+            self._lengthen(length, needed)
         key = FORMAT_KEY.encode()
         with opened.begin() as transaction:
             found = transaction.get(key)
@@ -200,6 +205,22 @@ class _Environment:
                 transaction.put(key, FORMAT, overwrite=False)
         else:
             check_format(bytes(found or b""), str(self.path))
+
+    def _lengthen(self, length: int, needed: int) -> None:
+        """Make a file as long as its pages, unless some that are in use are missing.
+
+        LMDB does not write pages at the end that were freed again. Touching a page beyond the end
+        of the file ends a process, so another one touches all that are in use.
+        """
+        walk = [sys.executable, "-c", _WALK, str(self.path)]
+        if subprocess.run(walk, capture_output=True, check=False).returncode != 0:  # noqa: S603
+            raise StoreError(
+                f"the store at {self.path} is cut short: bring back a copy, or delete the folder "
+                "and process the documents again"
+            )
+        if hasattr(os, "posix_fallocate"):  # never shortens what another process has made longer
+            with (self.path / "data.mdb").open("r+b") as file:
+                os.posix_fallocate(file.fileno(), length, needed - length)
 
     @contextmanager
     def reading(self) -> Iterator[lmdb.Transaction]:

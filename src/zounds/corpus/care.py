@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -138,6 +139,8 @@ def check(home: Home) -> Check:
     """See `Corpus.check`."""
     if not home.exists():
         return Check(0, ())
+    if not (home.store_path / "data.mdb").exists():
+        return Check(0, (f"{home.store_path} is gone: bring back a copy, or add the sounds again",))
     catalogue, store = home.catalogue, home.store
     problems = [problem.message for problem in upkeep.verify(store)]
     problems += catalogue.problems()
@@ -169,12 +172,16 @@ def compact(home: Home) -> Compacted:
 
 def _sweep(home: Home) -> None:
     """Delete stores that are not in use, and what processes that were killed have left."""
-    for pattern in ("store*", "learn-*", f".{CARD}.*"):
-        for path in home.path.glob(pattern):
-            if path.is_dir() and path != home.store_path:
-                shutil.rmtree(path, ignore_errors=True)
-            elif path.is_file():
-                path.unlink(missing_ok=True)
+    for path in home.path.iterdir():
+        ours = re.fullmatch(r"store(-\d+)?|learn-\w{8}", path.name) and path.is_dir()
+        if ours and path != home.store_path and _is_of_a_corpus(path):
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name.startswith(f".{CARD}.") and path.is_file():
+            path.unlink(missing_ok=True)
+
+
+def _is_of_a_corpus(folder: Path) -> bool:
+    return (folder / "data.mdb").exists() or (folder / "corpus").exists()
 
 
 def _size(store: Path) -> int:

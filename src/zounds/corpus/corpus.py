@@ -168,7 +168,8 @@ class Corpus:
         Parameters
         ----------
         forget : bool
-            Whether documents of sounds that are not there any more are removed.
+            Whether documents of sounds that are not there any more are removed; not those of a
+            folder or archive that is not there itself: `remove` it.
         workers, progress
             See `add`.
 

@@ -296,17 +296,16 @@ def _text(name: str) -> str:
 @contextmanager
 def _draft(target: Path) -> Iterator[Path]:
     """Have a file written beside its place, and put there once it is whole."""
+    target = Path(os.path.realpath(target))
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        if target.is_dir():
-            raise CorpusError(f"{target} is a folder: name a file in it")
+        if target.exists() and not target.is_file():
+            raise CorpusError(f"{target} is a folder or device: name a file")
         yield draft
         draft.replace(target)
     except OSError as error:
-        raise CorpusError(
-            f"{target} cannot be written ({error.strerror or error}): name another file, in a "
-            "folder that is there"
-        ) from error
+        why = error.strerror or error
+        raise CorpusError(f"{target} cannot be written ({why}): name another file") from error
     finally:
         draft.unlink(missing_ok=True)
 

@@ -101,11 +101,12 @@ def rescan(home: Home, pool: Pool, tell: Tell, forget: bool) -> Changes:
         kinds[kind].append(outcome)
     remember_failures(home, found, known)
     absent = [outcome for outcome in found.absent if outcome.uri not in known]
+    away = [outcome for outcome in gone if outcome.uri in left]
     return Changes(
         new=tuple(kinds["new"]),
         changed=tuple(kinds["changed"]),
         moved=tuple(kinds["moved"]),
-        missing=_settled_as_missing(home, [o for o in gone if o.uri in left], forget),
+        missing=_settled_as_missing(home, away, forget, {outcome.uri for outcome in absent}),
         failed=(*absent, *found.failed, *kinds["failed"]),
         unchanged=sum(outcome.is_document for outcome in same) + len(kinds["touched"]),
     )
@@ -167,16 +168,20 @@ def _digest(home: Home, outcome: Outcome) -> str | None:
     return None if outcome.id is None else worker.content_of(home.store, outcome.id)
 
 
-def _settled_as_missing(home: Home, gone: list[Outcome], forget: bool) -> tuple[Outcome, ...]:
-    """Remember that sources are not there any more; or forget them, and their documents."""
+def _settled_as_missing(
+    home: Home, gone: list[Outcome], forget: bool, unplugged: set[str]
+) -> tuple[Outcome, ...]:
+    """Remember that sources are not there any more; or forget them, and their documents.
+
+    What lies in a folder or archive that is not there itself is never forgotten.
+    """
     documents = [outcome for outcome in gone if outcome.is_document]
-    home.catalogue.forget(o.uri for o in gone if forget or o.status == "failed")
-    if not forget:
-        home.catalogue.write(replace(outcome, missing=True) for outcome in documents)
-    elif documents:
+    dropped = {o.uri for o in gone if forget and not is_within(o.uri, unplugged)}
+    home.catalogue.forget(o.uri for o in gone if o.uri in dropped or o.status == "failed")
+    home.catalogue.write(replace(o, missing=True) for o in documents if o.uri not in dropped)
+    if dropped:
         raise_changes(home)
-        uris = {outcome.uri for outcome in documents}
-        roots = (root for root in home.catalogue.state().roots if root not in uris)
+        roots = (root for root in home.catalogue.state().roots if root not in dropped)
         home.catalogue.update(roots=tuple(roots))
-        home.delete(str(outcome.id) for outcome in documents)
+        home.delete(str(outcome.id) for outcome in documents if outcome.uri in dropped)
     return tuple(documents)

@@ -190,7 +190,7 @@ def _described(model: Any, task: Task) -> Outcome:
                     pass
         # what is stored already is not decoded again
         missing = reasons[0] if reasons else task.missing if same else ""
-        if source.stamp() != stamp:
+        if _stamp(source) != stamp:
             why = f"{source.name} changed while it was read: add it again"
             return _undone(model, _id, task.failed(why))
         facts = model(_id).facts
@@ -215,6 +215,14 @@ def _described(model: Any, task: Task) -> Outcome:
         if _is_of_the_store(error):
             raise
         return task.failed(_reason(source, error))
+
+
+def _stamp(source: Source) -> list[int] | None:
+    """Return the stamp of a source; none of one that has vanished meanwhile."""
+    try:
+        return source.stamp()
+    except SourceError:
+        return None
 
 
 def _undone(model: Any, _id: str, outcome: Outcome) -> Outcome:

@@ -366,7 +366,7 @@ def test_what_an_interrupted_compaction_leaves_is_cleaned_up(indexed, prepared, 
     elif moment == "while it was copied":
         (left / "data.mdb").write_bytes(b"only a part")
     (indexed.path / ".corpus.json.0badcafe").write_text("{")
-    (indexed.path / "learn-abcdef" / "corpus").mkdir(parents=True)
+    (indexed.path / "learn-abcdefgh" / "corpus").mkdir(parents=True)
     indexed = zounds.Corpus(indexed.path)
     assert answers(indexed, prepared) == found
     indexed.compact()

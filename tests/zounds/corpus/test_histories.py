@@ -1,6 +1,8 @@
 """What users do to their files over weeks: nothing is lost, doubled, or mistaken."""
 
 import shutil
+import subprocess
+import sys
 import threading
 import time
 import zipfile
@@ -207,3 +209,45 @@ def test_a_search_does_not_read_the_index_again(corpus, sounds, monkeypatch):
     corpus.learn(seed=1)
     with pytest.raises(zounds.SearchError, match=r"call index\(\)"):
         corpus.search(sounds / "1.wav")
+
+
+def test_an_unplugged_disk_is_not_forgotten(corpus, sounds, tmp_path):
+    sounds.rename(tmp_path / "unplugged")
+    assert len(corpus.rescan(forget=True, workers=1).missing) == 3
+    is_whole(corpus, 3)
+    corpus.remove(sounds)
+    assert len(corpus) == 0
+
+
+def test_everything_is_removed_and_the_corpus_opens_again(corpus, sounds):
+    corpus.remove(sounds)
+    opens = "import sys, zounds; print(zounds.Corpus(sys.argv[1]).check().problems)"
+    done = subprocess.run(
+        [sys.executable, "-c", opens, corpus.path], capture_output=True, text=True
+    )
+    assert done.stdout == "()\n", done.stderr
+
+
+def test_compact_leaves_alone_what_is_not_of_the_corpus(corpus):
+    for folder in ("learn-piano", "stored", "store-2024"):
+        (corpus.path / folder).mkdir()
+    (corpus.path / "store-list.csv").write_text("mine")
+    corpus.compact()
+    names = {path.name for path in corpus.path.iterdir()}
+    assert {"learn-piano", "stored", "store-2024", "store-list.csv"} <= names
+
+
+def test_a_store_that_is_gone_is_told(corpus):
+    shutil.rmtree(corpus.path / "store")
+    (problem,) = corpus.check().problems
+    assert "is gone" in problem
+
+
+def test_a_file_that_vanishes_while_it_is_read_leaves_nothing(corpus, sounds):
+    long = write(sounds / "long.flac", seconds=600)
+    reading = threading.Thread(target=corpus.add, args=[sounds], kwargs={"workers": 1})
+    reading.start()
+    time.sleep(0.6)
+    long.unlink()
+    reading.join()
+    is_whole(corpus, len(corpus))
