@@ -16,7 +16,8 @@ from featureflow.source import FileSource
 from zounds.corpus import worker
 from zounds.corpus.catalogue import State
 from zounds.corpus.discover import one_line
-from zounds.corpus.home import CARD, UNITS, Home
+from zounds.corpus.generation import Shelf
+from zounds.corpus.home import CARD, Home
 from zounds.corpus.ingest import raise_changes
 from zounds.corpus.outcome import Outcome
 from zounds.corpus.places import around, is_within
@@ -116,7 +117,7 @@ def info(home: Home) -> Info:
     state = home.catalogue.state() if there else State()
     outcomes = list(home.catalogue.outcomes()) if there else []
     documents = [outcome for outcome in outcomes if outcome.is_document]
-    clips, segments = (home.snapshot(unit) if there else None for unit in UNITS)
+    index = home.indexed() if there else None
     return Info(
         path=str(home.path),
         preset=home.card()["preset"],
@@ -124,9 +125,9 @@ def info(home: Home) -> Info:
         partial=sum(outcome.status == "partial" for outcome in documents),
         failed=sum(outcome.status == "failed" for outcome in outcomes),
         missing=sum(outcome.missing for outcome in documents),
-        indexed=len(clips.ids) if clips else 0,
-        segments=len(segments.codes) if segments else 0,
-        bits=segments.bits if segments else 0,
+        indexed=len(index.ids) if index else 0,
+        segments=int(index.offsets[-1]) if index else 0,
+        bits=index.bits if index else 0,
         learned_from=state.learned_from,
         up_to_date=state.indexed == state.changes,
         seconds=sum(outcome.seconds for outcome in documents),
@@ -147,7 +148,7 @@ def check(home: Home) -> Check:
     gone = [o for o in catalogue.outcomes() if o.is_document and not home.holds(o.id)]
     problems += [f"the document of {one_line(o.name)} ({o.id}) is gone: add it again" for o in gone]
     if home.index_path.exists():
-        problems += [problem.message for problem in upkeep.verify(home.index_store)]
+        problems += Shelf(worker.open_store(str(home.index_path))).problems()
     count = sum(1 for _ in store.keys(store.key_builder.prefix("documents")))
     return Check(count, tuple(problems))
 

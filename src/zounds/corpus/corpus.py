@@ -5,27 +5,25 @@ from __future__ import annotations
 import os
 import random
 import tempfile
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from functools import partial
+from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import featureflow as ff
-from featureflow.document import Document
-from zounds.corpus import care, ingest, search, worker
+from zounds.corpus import care, ingest, learning, search
 from zounds.corpus.care import Check, Compacted, Info
-from zounds.corpus.home import UNITS, Home
+from zounds.corpus.generation import Generation
+from zounds.corpus.home import Home
 from zounds.corpus.ingest import Tell
-from zounds.corpus.outcome import Outcome, Progress, Report
+from zounds.corpus.outcome import Outcome, Report
 from zounds.corpus.pool import Pool
-from zounds.corpus.presets import preset as preset_of
 from zounds.corpus.rescan import Changes
 from zounds.corpus.rescan import rescan as rescan_home
-from zounds.corpus.search import Query, Unit
-from zounds.errors import LearningError, NotTrained, SearchError
+from zounds.corpus.search import UNITS, Like, Query, Unit
+from zounds.errors import LearningError, SearchError
 from zounds.index.results import SearchResults
 
 
@@ -206,8 +204,14 @@ class Corpus:
 
     # ------------------------------------------------------------------ learning, indexing
 
-    def learn(self, sources: Any = None, seed: int = 0, workers: int | None = None) -> None:
-        """Learn codes from sounds; what was indexed before has to be indexed again.
+    def learn(
+        self,
+        sources: Any = None,
+        seed: int = 0,
+        workers: int | None = None,
+        progress: Tell = None,
+    ) -> None:
+        """Learn what to compare sounds by; what was indexed before has to be indexed again.
 
         Parameters
         ----------
@@ -215,7 +219,7 @@ class Corpus:
             Sounds to learn from, which do not become part of the corpus. None for its own.
         seed : int [range=[0, 2^32)]
             The same sounds and the same seed give the same codes.
-        workers : int or None
+        workers, progress
             See `add`.
 
         Raises
@@ -223,26 +227,17 @@ class Corpus:
         LearningError
             If there are too few sounds, or they are too much alike.
         """
+        pool = Pool(workers)
         with self._home.changing(new=sources is not None):
             if sources is None:
-                self._learn_from(self, seed)
+                learning.learn(self._home, self._home, seed, pool, progress)
                 return
             with tempfile.TemporaryDirectory(prefix="learn-", dir=self.path) as folder:
                 other = Corpus(Path(folder) / "corpus", self.preset)
-                report = other.add(sources, workers=workers)
+                report = other.add(sources, workers=workers, progress=progress)
                 if not len(other):
                     raise LearningError(f"there is nothing to learn from in {sources}: {report}")
-                self._learn_from(other, seed)
-
-    def _learn_from(self, corpus: Corpus, seed: int) -> None:
-        sounds = corpus._home.sounds
-        # by content: the same sounds are learned from in the same order, wherever they lie
-        entries = sorted(
-            (entry["token"], entry["id"]) for entry in Document.entries(corpus._home.store)
-        )
-        model = preset_of(self.preset).learn((sounds(_id) for _, _id in entries), seed)
-        changes = self._home.catalogue.state().changes + 1
-        self._home.catalogue.learn(model, seed=seed, learned_from=len(corpus), changes=changes)
+                learning.learn(self._home, other._home, seed, pool, progress)
 
     def index(self, workers: int | None = None, progress: Tell = None) -> int:
         """Compute the codes that are missing, and make all of them searchable.
@@ -264,35 +259,9 @@ class Corpus:
         SearchError
             If there are no documents.
         """
-        home, pool = self._home, Pool(workers)
-        with home.changing():
-            state = home.catalogue.state()
-            if not home.job.model:
-                raise NotTrained(f"{self.path} has learned no codes yet: call learn()")
-            readable = all(home.snapshot(unit) for unit in UNITS)
-            if state.indexed != state.changes or not readable:
-                self._code(pool, progress)
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # what cannot be coded was told above
-                    for unit in UNITS:
-                        home.index(unit).build()
-                home.catalogue.update(indexed=state.changes)
-            snapshot = home.snapshot("clip")
-            return len(snapshot.ids) if snapshot else 0
-
-    def _code(self, pool: Pool, tell: Tell) -> None:
-        """Let workers compute the codes that documents lack."""
-        lacking = [d._id for d in self if not (d._is_stored("clip") and d._is_stored("segments"))]
-        job, done = self._home.job, 0
-        for failures in pool.run(
-            partial(worker.code, job), lacking, lambda _: 0.0, lambda _id, why: (_id, why)
-        ):
-            for _id, why in failures:
-                if why:
-                    warnings.warn(f"{self[_id]._name} is not indexed: {why}", stacklevel=3)
-            done += len(failures)
-            if tell is not None:
-                tell(Progress("coding", done, len(lacking)))
+        pool = Pool(workers)
+        with self._home.changing():
+            return learning.index(self._home, pool, progress)
 
     # ------------------------------------------------------------------ searching
 
@@ -304,8 +273,15 @@ class Corpus:
         duration: float | None = None,
         unit: Unit = "clip",
         per_file: int | None = 1,
+        like: Like = "kind",
+        rerank: bool = True,
+        more: Sequence[Any] = (),
+        less: Sequence[Any] = (),
     ) -> SearchResults:
         """Return what sounds most like something.
+
+        The nearest codes are found first; where there are vectors, those are then ranked by their
+        cosine, which tells more.
 
         Parameters
         ----------
@@ -321,12 +297,19 @@ class Corpus:
             moment of the query.
         per_file : int or None [range=[1, inf)]
             How many hits there may be from one sound; None for no limit.
+        like : str
+            ``kind`` finds sounds of the same kind, by what their neighbours have in common.
+            ``same`` finds copies and versions: it compares the sounds alone.
+        rerank : bool
+            False for the order of the codes alone.
+        more, less : sequence of what `query` may be, but codes
+            Further sounds that hits shall be like, and such that they shall not be like.
 
         Returns
         -------
         SearchResults
-            Of `CorpusHit`, the nearest first; of equal distance, in the order of documents and of
-            time.
+            Of `CorpusHit`, the most similar first; of equal ones, in the order of documents and of
+            time. Their scores can be compared between queries.
 
         Raises
         ------
@@ -344,23 +327,27 @@ class Corpus:
             if start is None and duration is None and unit == "segment":
                 start, duration = query.start, query.duration
             query = query.id
-        snapshot = self._snapshot(unit)
+        found = self._generation()
         model = self._home.model
-        codes = Query(model, snapshot, unit, start, duration).codes(query)
-        found = search.hits(snapshot, model, codes, n_results, per_file)
-        return SearchResults(codes[0], list(found), lambda _id: self[_id].pcm)
+        layer = Query(model, found, unit, like, start, duration).of(query, more, less)
+        if not rerank:
+            layer = replace(layer, vectors=None)
+        best = search.hits(found, layer, unit, like, model, n_results, per_file)
+        return SearchResults(layer.codes[0], list(best), lambda _id: self[_id].pcm)
 
-    def _snapshot(self, unit: str) -> Any:
+    def _generation(self) -> Generation:
         if not len(self):
             raise SearchError(f"{self.path} holds no sounds yet: add some first")
         if not self._home.job.model:
             raise SearchError(f"{self.path} has learned no codes yet: call learn() and index()")
-        try:
-            return self._home.current(unit)
-        except SearchError as error:
-            raise SearchError(f"{self.path} has no index of its codes: call index()") from error
-        except ff.CorruptRecord as error:
-            raise SearchError(f"the index of {self.path} is damaged: call index()") from error
+        found = self._home.indexed()
+        if found is None:
+            raise SearchError(f"{self.path} has no index of its codes: call index()")
+        if found.fingerprint != self._home.fingerprint():
+            raise SearchError(
+                f"the index of {self.path} is of codes that were learned before: call index()"
+            )
+        return found
 
     def random(self, seed: int | None = None) -> Any:
         """Return one of the documents, each as likely as the others.

@@ -17,13 +17,12 @@ from featureflow.document import Document
 from featureflow.stores import Store
 from zounds.corpus import worker
 from zounds.corpus.catalogue import Catalogue
+from zounds.corpus.generation import Generation, Shelf
 from zounds.corpus.outcome import Outcome
 from zounds.corpus.presets import DEFAULT, preset
 from zounds.errors import CorpusError
-from zounds.index.hamming import HammingIndex, Snapshot, hamming_index
 
 CARD = "corpus.json"
-UNITS = ("clip", "segment")
 
 T = TypeVar("T")
 
@@ -110,7 +109,7 @@ class Home:
         self._asked = asked
         self._card: tuple[tuple[int, int], dict[str, Any]] | None = None
         self._models: dict[worker.Job, Any] = {}
-        self._read: dict[str, tuple[str, Snapshot]] = {}
+        self._generation: tuple[str, Generation] | None = None
         if asked is not None:
             preset(asked)
         self.card()
@@ -222,43 +221,32 @@ class Home:
         """Path : The folder of the index."""
         return self.path / "index"
 
-    @property
-    def index_store(self) -> Store:
-        """Store : Where the index is."""
-        return worker.open_store(str(self.index_path))
-
-    def index(self, unit: str) -> type[HammingIndex]:
-        """Return the class of the index over clips or segments."""
+    def fingerprint(self) -> str:
+        """Return the identity of what is compared; of other identity, it has to be indexed anew."""
         model = self.model
-        settings = {
-            "database": self.index_store,
-            "id_provider": ff.StaticIdProvider(unit),
-            "__doc__": f"The codes of {unit}s.",
-        }
-        feature = model.features["clip" if unit == "clip" else "segments"]
-        return type(f"{unit.capitalize()}Index", (hamming_index(model, feature),), settings)
+        return " ".join(model._fingerprint(name) for name in ("clip", "segments"))
 
-    def snapshot(self, unit: str) -> Snapshot | None:
-        """Return the codes that were indexed, up to date or not; None if they cannot be read."""
-        if not self.index_path.exists() or not hasattr(self.model, "clip"):
-            return None
-        try:
-            snapshot: Snapshot = self.index(unit)().snapshot
-        except (ff.DocumentNotFound, ff.CorruptRecord):
-            return None
-        return snapshot
+    def publish(self, generation: Generation) -> None:
+        """Let searches have a generation, from now on."""
+        Shelf(worker.open_store(str(self.index_path))).put(generation)
 
-    def current(self, unit: str) -> Snapshot:
-        """Return the codes to search; read again only where they were indexed anew."""
-        index = self.index(unit)()
-        try:
-            digest = index._digest("snapshot")
-        except ff.DocumentNotFound:
-            return index.current  # says that there is none
-        key = f"{digest} {index.model._fingerprint(index.code)}"
-        if self._read.get(unit, ("",))[0] != key:
-            self._read[unit] = key, index.current
-        return self._read[unit][1]
+    def indexed(self) -> Generation | None:
+        """Return what was indexed, up to date or not; None if there is nothing, or it is damaged.
+
+        It is read again only where it was indexed anew.
+        """
+        if not self.index_path.exists():
+            return None
+        shelf = Shelf(worker.open_store(str(self.index_path)))
+        digest = shelf.digest()
+        if digest is None:
+            return None
+        if self._generation is None or self._generation[0] != digest:
+            found = shelf.get(digest)
+            if found is None:
+                return None
+            self._generation = digest, found
+        return self._generation[1]
 
     @contextmanager
     def changing(self, new: bool = False) -> Iterator[None]:

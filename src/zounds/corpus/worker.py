@@ -43,11 +43,14 @@ class Job:
     preset : str
     model : str
         The digest of what was learned; empty before.
+    seed : int or None
+        With which sounds are studied, so that something is learned from them.
     """
 
     place: str
     preset: str
     model: str
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -104,14 +107,15 @@ def add(job: Job, tasks: Sequence[Task]) -> list[Outcome]:
     return _each(batch, tasks, describe, lambda task: weight(task.source) > _LONG)
 
 
-def code(job: Job, ids: Sequence[str]) -> list[tuple[str, str]]:
-    """Compute the codes that documents lack; return each id with why it was not possible, if so."""
+def complete(job: Job, features: Sequence[str], ids: Sequence[str]) -> list[tuple[str, str]]:
+    """Compute features that documents lack; return each id with why it was not possible, if so."""
     batch, model = _bench(job, threading.get_ident())
 
-    def complete(_id: str) -> tuple[str, str]:
+    def completed(_id: str) -> tuple[str, str]:
         try:
             document: Any = model(_id)
-            _ = document.clip, document.segments
+            for name in features:
+                getattr(document, name)
         except ff.DocumentNotFound:
             return _id, ""  # removed meanwhile
         except Error as error:
@@ -120,7 +124,7 @@ def code(job: Job, ids: Sequence[str]) -> list[tuple[str, str]]:
             return _id, one_line(error)
         return _id, ""
 
-    return _each(batch, ids, complete, lambda _: False)
+    return _each(batch, ids, completed, lambda _: False)
 
 
 def _each(
@@ -158,10 +162,13 @@ def _bench(job: Job, thread: int) -> tuple[Batch, Any]:
 
 
 def model_of(job: Job, store: Store) -> Any:
-    """Return the model of a corpus' documents, with codes where something was learned."""
+    """Return the model of a corpus' documents: to study, or with codes if some were learned."""
     chosen = preset(job.preset)
-    learned = Catalogue(store).model() if job.model else None
-    base = chosen.sounds() if learned is None else chosen.coded(learned)
+    learned = Catalogue(store).model() if job.model and job.seed is None else None
+    if job.seed is not None:
+        base = chosen.study(job.seed)
+    else:
+        base = chosen.sounds() if learned is None else chosen.coded(learned)
     return type(base.__name__, (base,), {"database": store, "__doc__": base.__doc__})
 
 
