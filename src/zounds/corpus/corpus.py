@@ -15,6 +15,7 @@ from typing import Any
 import featureflow as ff
 from zounds.corpus import care, ingest, learning, search
 from zounds.corpus.care import Check, Compacted, Info
+from zounds.corpus.evaluation import Evaluation, Labels, evaluate
 from zounds.corpus.generation import Generation
 from zounds.corpus.home import Home
 from zounds.corpus.ingest import Tell
@@ -363,6 +364,50 @@ class Corpus:
             raise ff.DocumentNotFound(f"{self.path} holds no sounds yet: add some first")
         chosen = random.Random(seed).choice(ids)  # noqa: S311
         return self._home.model(chosen.split("/")[1])
+
+    def evaluate(
+        self,
+        labels: Labels = None,
+        queries: int = 2000,
+        seed: int = 0,
+        workers: int | None = None,
+        progress: Tell = None,
+    ) -> Evaluation:
+        """Measure how good the search of this corpus is, beside simpler ways.
+
+        Each sound is searched for among the others; those of the same label are what should be
+        found. The ways are chance, 20 MFCC, the article's pipeline, codes alone, and the codes
+        with their vectors. What this corpus does not have of them is computed from the sounds,
+        in a temporary folder.
+
+        Parameters
+        ----------
+        labels : mapping, path or None
+            By ids, paths or names of sounds; or a CSV file with a header that has ``label`` and
+            one of ``id``, ``uri``, ``path``, ``name``. Sounds that are not named are left out.
+            None for the names of the folders that the sounds lie in.
+        queries : int [range=[1, inf)]
+            How many sounds to search with, at most.
+        seed : int
+            Which, where there are more.
+        workers, progress
+            See `add`.
+
+        Returns
+        -------
+        Evaluation
+
+        Raises
+        ------
+        SearchError
+            If there is no index, or no two sounds have the same label.
+        InvalidParameter
+            If `labels` name no sound of the corpus, or cannot be read.
+        """
+        self._generation()
+        if not (_is_whole(queries) and queries >= 1):
+            raise SearchError(f"queries={queries!r}: give a whole number, 1 or more")
+        return evaluate(self._home, labels, queries, seed, Pool(workers), progress)
 
     # ------------------------------------------------------------------ looking after it
 

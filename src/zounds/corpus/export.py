@@ -20,15 +20,17 @@ import numpy.typing as npt
 
 import featureflow as ff
 from zounds.corpus.corpus import Corpus
+from zounds.corpus.generation import Generation
 from zounds.corpus.outcome import Outcome
 from zounds.corpus.places import local_path, shown
+from zounds.corpus.spaces import KIND
 from zounds.errors import CorpusError
 from zounds.feature_types import ConstantRateTimeSeriesFeature
 
 Array = npt.NDArray[Any]
 
 _ROWS_AT_ONCE = 4096
-_CODES = ("clip", "segments")
+_CODED = ("clip", "segments")  # which the index has
 
 
 @dataclass(frozen=True)
@@ -184,14 +186,16 @@ def export_npz(
 
     - ``ids``, ``names``, ``uris`` [shape=(n,)], text;
     - ``bits``, the length of a code, and ``has_code`` [shape=(n,)];
-    - ``clips`` [shape=(n, ceil(bits / 8)), dtype=uint8], packed codes of whole sounds;
-    - ``segments`` [shape=(m, ceil(bits / 8)), dtype=uint8], those of their segments;
+    - ``clip_codes`` [shape=(n, ceil(bits / 8)), dtype=uint8], packed codes of whole sounds;
+    - ``segment_codes`` [shape=(m, ceil(bits / 8)), dtype=uint8], those of their segments;
       ``segment_starts`` and ``segment_durations`` [shape=(m,), unit=s];
-    - each stored feature that is a time series, such as ``bfcc`` [shape=(frames, 13)], with
-      ``bfcc_frequency`` and ``bfcc_duration`` [shape=(n,), unit=s], the time from frame to frame
-      and that which each covers;
+    - each stored feature that is a time series, such as ``clip_timbre`` [shape=(n, 330)] or
+      ``bfcc`` [shape=(frames, 13)], with ``bfcc_frequency`` and ``bfcc_duration`` [shape=(n,),
+      unit=s], the time from row to row and that which each covers;
     - ``segment_offsets``, ``bfcc_offsets`` [shape=(n + 1,)]: what belongs to document i are the
       rows from ``offsets[i]`` to ``offsets[i + 1]``. None, where it could not be read.
+
+    Codes are those of the index; there are none, where it is not up to date with what was learned.
 
     Raises
     ------
@@ -207,6 +211,7 @@ def export_npz(
             _write_texts(archive, "ids", arrays.ids)
             _write_texts(archive, "names", [_text(outcome.name) for _, outcome in chosen])
             _write_texts(archive, "uris", [outcome.uri for _, outcome in chosen])
+            _Codes(corpus).write(archive, arrays.ids)
             arrays.write(archive)
     return done
 
@@ -254,6 +259,7 @@ def _outcome_of(document: Any) -> Outcome:
 
 
 def _rows(corpus: Corpus, ids: Iterable[str] | None, done: Exported) -> Iterator[Row]:
+    codes = _Codes(corpus)
     for _id, outcome in _chosen(corpus, ids, done):
         done.documents += 1
         yield Row(
@@ -265,19 +271,8 @@ def _rows(corpus: Corpus, ids: Iterable[str] | None, done: Exported) -> Iterator
             outcome.seconds,
             outcome.samplerate,
             outcome.channels,
-            _code(corpus, _id, done),
+            codes.clip(_id).tobytes().hex(),
         )
-
-
-def _code(corpus: Corpus, _id: str, done: Exported) -> str:
-    """Return the code of a whole sound, as far as it was computed."""
-    try:
-        document = corpus[_id]
-        if "clip" in type(document).features and document._is_stored("clip"):
-            return _packed(np.asarray(document.clip)).tobytes().hex()
-    except ff.Error as error:
-        done.unreadable.setdefault(_id, str(error))
-    return ""
 
 
 def _playable(uri: str) -> str | None:
@@ -310,6 +305,53 @@ def _draft(target: Path) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
+class _Codes:
+    """The codes of documents, as far as they are indexed."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        found = corpus._home.indexed()
+        self._indexed = found if found and found.fingerprint == corpus._home.fingerprint() else None
+        ids = self._indexed.ids if self._indexed else ()
+        self._places = {_id: place for place, _id in enumerate(ids)}
+
+    def clip(self, _id: str) -> Array:
+        """Return the code of a whole sound [shape=(ceil(bits / 8),)]; empty if there is none."""
+        if self._indexed is None or _id not in self._places:
+            return np.zeros(0, np.uint8)
+        return np.asarray(self._indexed.layers("clip")[KIND].codes[self._places[_id]])
+
+    def write(self, archive: zipfile.ZipFile, ids: Sequence[str]) -> None:
+        """Write the codes of documents, and when their segments are."""
+        indexed = self._indexed
+        if indexed is None:
+            return
+        there = [self._places.get(_id) for _id in ids]
+        empty = np.zeros((1, indexed.segments[KIND].codes.shape[1]), np.uint8)
+        clips = [empty[0] if place is None else self.clip(ids[i]) for i, place in enumerate(there)]
+        rows = [_segments(indexed, place) for place in there]
+        of_all = np.concatenate([np.arange(0), *rows]).astype(np.intp)
+        owners = indexed.owners("segment", of_all)
+        times = [
+            indexed.time("segment", int(document), int(row))
+            for document, row in zip(owners, of_all, strict=True)
+        ]
+        _write_whole(archive, "bits", np.array(indexed.bits))
+        _write_whole(archive, "has_code", np.array([place is not None for place in there]))
+        _write_whole(archive, "clip_codes", np.array(clips))
+        _write_whole(archive, "segment_codes", indexed.segments[KIND].codes[of_all])
+        _write_whole(archive, "segment_offsets", np.cumsum([0, *map(len, rows)]))
+        _write_whole(archive, "segment_starts", np.array([float(time.start) for time in times]))
+        durations = np.array([float(time.duration or 0) for time in times])
+        _write_whole(archive, "segment_durations", durations)
+
+
+def _segments(indexed: Generation, place: int | None) -> Array:
+    """Return the rows of a document's segments."""
+    if place is None:
+        return np.arange(0)
+    return np.arange(indexed.offsets[place], indexed.offsets[place + 1])
+
+
 class _Arrays:
     """The stored features of documents, as arrays of which there is only a piece in memory.
 
@@ -328,7 +370,9 @@ class _Arrays:
         self._measured = {
             name: _Measure()
             for name, feature in features.items()
-            if feature.store and isinstance(feature, ConstantRateTimeSeriesFeature)
+            if feature.store
+            and isinstance(feature, ConstantRateTimeSeriesFeature)
+            and name not in _CODED
         }
         for _id in ids:
             for name, measure in self._measured.items():
@@ -359,31 +403,10 @@ class _Arrays:
     def write(self, archive: zipfile.ZipFile) -> None:
         """Write all of them."""
         for name, measure in self._measured.items():
-            if name not in _CODES:
-                _write(archive, name, measure.shape, measure.dtype, self._stored(name))
-                _write_whole(archive, f"{name}_offsets", measure.offsets)
-                _write_whole(archive, f"{name}_frequency", np.array(measure.frequencies))
-                _write_whole(archive, f"{name}_duration", np.array(measure.durations))
-        if "clip" in self._measured:
-            self._write_codes(archive, self._measured["clip"], self._measured["segments"])
-
-    def _write_codes(self, archive: zipfile.ZipFile, clip: _Measure, segments: _Measure) -> None:
-        bits = clip.width[0]
-        width, byte = -(-bits // 8), np.dtype(np.uint8)
-        codes = self._stored("clip")
-        clips = (_packed(next(codes)) if n else np.zeros((1, width), byte) for n in clip.lengths)
-        _write_whole(archive, "bits", np.array(bits))
-        _write_whole(archive, "has_code", np.array(clip.lengths, bool))
-        _write(archive, "clips", (len(self.ids), width), byte, clips)
-        count, seconds = segments.shape[0], np.dtype(np.float64)
-        packed = map(_packed, self._stored("segments"))
-        _write(archive, "segments", (count, width), byte, packed)
-        _write_whole(archive, "segment_offsets", segments.offsets)
-        times = zip(segments.lengths, segments.frequencies, strict=True)
-        starts = (np.arange(length) * frequency for length, frequency in times)
-        _write(archive, "segment_starts", (count,), seconds, starts)
-        durations = map(np.full, segments.lengths, segments.durations)
-        _write(archive, "segment_durations", (count,), seconds, durations)
+            _write(archive, name, measure.shape, measure.dtype, self._stored(name))
+            _write_whole(archive, f"{name}_offsets", measure.offsets)
+            _write_whole(archive, f"{name}_frequency", np.array(measure.frequencies))
+            _write_whole(archive, f"{name}_duration", np.array(measure.durations))
 
 
 @dataclass
@@ -414,10 +437,6 @@ class _Measure:
     @property
     def offsets(self) -> Array:
         return np.fromiter(accumulate(self.lengths, initial=0), np.int64)
-
-
-def _packed(codes: Array) -> Array:
-    return np.packbits(codes.astype(bool), axis=1)
 
 
 def _write_texts(archive: zipfile.ZipFile, name: str, texts: Sequence[str]) -> None:

@@ -63,7 +63,8 @@ class Preset(Protocol):
         ...
 
 
-_PRESETS: dict[str, type[Preset]] = {"post": Post, "timbre": Timbre}
+PRESETS: dict[str, type[Preset]] = {"post": Post, "timbre": Timbre}
+"""dict of str to type : What there is, by name."""
 
 
 @cache
@@ -81,8 +82,8 @@ def preset(name: str) -> Preset:
     InvalidParameter
         If there is none of that name.
     """
-    if name not in _PRESETS:
+    if name not in PRESETS:
         raise InvalidParameter(
-            f"there is no preset {name!r}: choose from {', '.join(sorted(_PRESETS))}"
+            f"there is no preset {name!r}: choose from {', '.join(sorted(PRESETS))}"
         )
-    return _PRESETS[name]()
+    return PRESETS[name]()
