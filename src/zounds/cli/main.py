@@ -13,7 +13,7 @@ import zounds
 from zounds.cli import demo as demonstration
 from zounds.cli import filling, options, printing
 from zounds.cli.guard import FAILED, NOT_ALL, Commands, end_well_when_terminated, say
-from zounds.cli.options import AsJson, CorpusPath, Count, Seed, Unit, Workers
+from zounds.cli.options import AsJson, CorpusPath, Count, Like, Seed, Unit, Workers
 from zounds.cli.progress import Meter
 from zounds.corpus import export as exports
 from zounds.corpus.corpus import Corpus
@@ -127,6 +127,8 @@ def index(
         "zounds search kick.wav -n 50 --json         for another program",
         "zounds search talk.mp3 --start 42 --duration 2.5",
         "zounds search talk.mp3 --start 42 --unit segment --per-file 0",
+        "zounds search kick.wav --like same          copies and versions of it",
+        "zounds search kick.wav --more a.wav --less b.wav",
         "zounds search kick.wav | cut -f 4           the paths alone",
     )
 )
@@ -159,12 +161,25 @@ def search(
     per_file: Annotated[
         int, typer.Option(min=0, metavar="N", help="How many hits from one file; 0: no limit.")
     ] = 1,
+    like: Annotated[
+        Like, typer.Option(help="Find sounds of the same kind, or copies of the same sound.")
+    ] = Like.KIND,
+    more: Annotated[
+        list[str] | None, typer.Option(metavar="SOUND", help="Like this one, too; again for more.")
+    ] = None,
+    less: Annotated[
+        list[str] | None, typer.Option(metavar="SOUND", help="Unlike this one; again for more.")
+    ] = None,
+    bits_only: Annotated[
+        bool, typer.Option("--bits-only", help="Compare codes alone, and no vectors.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Find what sounds like a sound.
 
-    Prints a table. Another program gets lines of score (1 for equal codes),
-    start and duration in seconds, and path, with tabs between them.
+    Prints a table. Another program gets lines of score (1 for what equals the
+    query, 0 for what is no nearer than any sound), start and duration in
+    seconds, and path, with tabs between them.
     """
     chosen = options.existing(corpus)
     query: Any = Path(sound) if os.path.exists(sound) else sound
@@ -176,6 +191,10 @@ def search(
         duration=duration,
         unit=unit.value,
         per_file=per_file or None,
+        like=like.value,
+        rerank=not bits_only,
+        more=more or (),
+        less=less or (),
     )
     if as_json:
         code = base64.b64encode(found.query.tobytes()).decode()
@@ -251,6 +270,46 @@ def info(
             printing.line(f"{shown(outcome.uri)}: {printing.why(outcome)}")
     else:
         printing.about(about)
+
+
+@app.command(
+    name="eval",
+    epilog=options.examples(
+        "zounds eval                                 the folders' names are the labels",
+        "zounds eval --labels kinds.csv              with the columns path and label",
+        "zounds eval --json",
+    ),
+)
+def evaluate(
+    corpus: CorpusPath = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A CSV with the columns label and id, path or name.",
+            show_default="the names of the folders",
+        ),
+    ] = None,
+    queries: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How many sounds to search for, at most.")
+    ] = 2000,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Which, if there are more.")] = 0,
+    workers: Workers = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how good the search is on your sounds, beside simpler ways.
+
+    Each sound is searched for among the others, and should find those of its
+    own kind. P@10 is the share of these in the first ten; R-precision the
+    same in the first R, of which there are R; mAP 1 if they all come first.
+    """
+    chosen = options.existing(corpus)
+    with Meter() as meter:
+        found = chosen.evaluate(labels, queries, seed, workers, meter.tell)
+    if as_json:
+        printing.document(found.record())
+    else:
+        printing.quality(found, most_kinds=20)
 
 
 @app.command(

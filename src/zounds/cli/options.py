@@ -20,6 +20,13 @@ class Unit(StrEnum):
     SEGMENT = "segment"
 
 
+class Like(StrEnum):
+    """In which way sounds are alike."""
+
+    KIND = "kind"
+    SAME = "same"
+
+
 def examples(*lines: str) -> str:
     """Return what stands below the help of a command."""
     return "\n".join(["[bold]Examples[/bold]", *(line.replace("[", "\\[") for line in lines)])

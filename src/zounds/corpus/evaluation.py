@@ -160,7 +160,7 @@ class Judge:
     Raises
     ------
     SearchError
-        If no label is that of two sounds.
+        If no label is that of two sounds, or all have the same.
     """
 
     def __init__(self, labels: Sequence[str], queries: int, seed: int) -> None:
@@ -171,6 +171,11 @@ class Judge:
             raise SearchError(
                 f"no two of {len(labels)} sounds have the same label: quality needs at least two "
                 "sounds of a kind, in folders named for their kinds or labelled by a CSV"
+            )
+        if len(counts) == 1:
+            raise SearchError(
+                f"all sounds have the label {labels[0]!r}, and every search finds only these: "
+                "quality needs two kinds or more"
             )
         drawn = random.Random(seed).sample(several, min(queries, len(several)))  # noqa: S311
         self.queries = sorted(drawn)
