@@ -57,14 +57,14 @@ class Corpus:
     >>> import tempfile, zounds
     >>> from zounds.demo.corpus import demo_corpus
     >>> folder = Path(tempfile.mkdtemp())
-    >>> for number, (name, samples) in zip(range(12), demo_corpus()):
+    >>> for number, (name, samples) in zip(range(60), demo_corpus()):
     ...     zounds.save(samples, folder / f"{number}.wav")
     >>> corpus = zounds.Corpus(folder / "corpus")
-    >>> print(str(corpus.add(folder, workers=1)).partition(";")[0])
-    12 ok, 0 skipped, 0 partial, 0 failed
+    >>> print(str(corpus.add(folder)).partition(";")[0])
+    60 ok, 0 skipped, 0 partial, 0 failed
     >>> corpus.learn()
     >>> corpus.index()
-    12
+    60
     >>> [(hit.name, hit.distance) for hit in corpus.search(folder / "7.wav", n_results=1)]
     [('7.wav', 0)]
     """
