@@ -62,7 +62,7 @@ def values():
 
     def stored(corpus):
         return {
-            document._id: tuple(document._digest(name) for name in ("facts", "bfcc"))
+            document._id: tuple(map(document._digest, ("facts", "clip_timbre", "segment_timbres")))
             for document in corpus
         }
 
