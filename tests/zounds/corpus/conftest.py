@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 
 import zounds
+from zounds.demo.instruments import INSTRUMENTS
 
 RATE = 44100
+
+KINDS = ("plucked", "bowed", "blown", "reed", "brass", "organ")
+PITCHES = 10
+STEP = 3  # semitones
 
 
 def noisy_tone(seed, seconds):
@@ -39,6 +44,23 @@ def save(make):
         return path
 
     return saving
+
+
+@pytest.fixture(scope="session")
+def notes(tmp_path_factory):
+    """A corpus of 60 notes in folders: six instruments at ten pitches, three semitones apart."""
+    folder = tmp_path_factory.mktemp("notes")
+    for kind in KINDS:
+        (folder / "sounds" / kind).mkdir(parents=True)
+        for number in range(PITCHES):
+            hertz = 220 * 2 ** (STEP * number / 12)
+            note = INSTRUMENTS[kind](hertz, 0.6, 0.8, RATE, seed=number)
+            zounds.save(note, folder / "sounds" / kind / f"{kind}_{number}.wav")
+    corpus = zounds.Corpus(folder / "corpus")
+    corpus.add(folder / "sounds", workers=1)
+    corpus.learn(workers=1)
+    corpus.index(workers=1)
+    return corpus
 
 
 @pytest.fixture
