@@ -343,7 +343,7 @@ class Corpus:
             raise SearchError(f"{self.path} has learned no codes yet: call learn() and index()")
         found = self._home.indexed()
         if found is None:
-            raise SearchError(f"{self.path} has no index of its codes: call index()")
+            raise SearchError(f"{self.path} has no index, or a damaged one: call index()")
         if found.fingerprint != self._home.fingerprint():
             raise SearchError(
                 f"the index of {self.path} is of codes that were learned before: call index()"

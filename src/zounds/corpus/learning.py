@@ -18,6 +18,7 @@ from zounds.corpus.pool import Pool
 from zounds.corpus.presets import preset
 from zounds.errors import NotTrained
 from zounds.index.hamming import UNREADABLE
+from zounds.learn.transforms import whole
 
 _CODES = ("clip", "segments")
 
@@ -36,6 +37,7 @@ def learn(home: Home, sounds: Home, seed: int, pool: Pool, tell: Tell) -> None:
     tell : callable or None
     """
     chosen = preset(home.card()["preset"])
+    seed = whole("seed", seed, 0, 2**32 - 1)
     # by content: the same sounds are learned from in the same order, wherever they lie
     entries = sorted((entry["token"], entry["id"]) for entry in Document.entries(sounds.store))
     ids = [_id for _, _id in entries]
@@ -55,7 +57,7 @@ def index(home: Home, pool: Pool, tell: Tell) -> int:
     state = home.catalogue.state()
     if not home.job.model:
         raise NotTrained(f"{home.path} has learned no codes yet: call learn()")
-    indexed = home.indexed()
+    indexed = Home(home.path, None).indexed()  # as it is on disk now
     if state.indexed == state.changes and indexed is not None:
         return len(indexed.ids)
     model = home.model

@@ -67,6 +67,7 @@ class TimbreViews:
 
     def stream(self) -> _Viewing:
         """Return a stage for one run."""
+        generator(self.seed)  # refuses what is no seed
         return _Viewing(self)
 
 
@@ -91,7 +92,7 @@ class _Viewing:
             return ()
         sound = np.concatenate(self._parts)
         # not the same for all sounds: what is drawn alike for all would not count as variation
-        seed = self._node.seed << 32 | crc32(sound.tobytes())
+        seed = int(self._node.seed) << 32 | crc32(sound.tobytes())
         samples = AudioSamples(sound, RATE)
         made = [_described(view) for view in views(samples, self._node.count, seed)]
         beginning = TimbreSegments()(next(_spectra(samples)))

@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 
 import zounds
+from zounds.demo.instruments import INSTRUMENTS
 
 RATE = 44100
+
+KINDS = ("plucked", "bowed", "blown", "reed", "brass", "organ")
+PITCHES = 10
+STEP = 3  # semitones
 
 
 def noisy_tone(seed, seconds):
@@ -41,6 +46,23 @@ def save(make):
     return saving
 
 
+@pytest.fixture(scope="session")
+def notes(tmp_path_factory):
+    """A corpus of 60 notes in folders: six instruments at ten pitches, three semitones apart."""
+    folder = tmp_path_factory.mktemp("notes")
+    for kind in KINDS:
+        (folder / "sounds" / kind).mkdir(parents=True)
+        for number in range(PITCHES):
+            hertz = 220 * 2 ** (STEP * number / 12)
+            note = INSTRUMENTS[kind](hertz, 0.6, 0.8, RATE, seed=number)
+            zounds.save(note, folder / "sounds" / kind / f"{kind}_{number}.wav")
+    corpus = zounds.Corpus(folder / "corpus")
+    corpus.add(folder / "sounds", workers=1)
+    corpus.learn(workers=1)
+    corpus.index(workers=1)
+    return corpus
+
+
 @pytest.fixture
 def sounds(tmp_path, save):
     """A folder of three sounds, one of them in a folder of its own."""
@@ -62,7 +84,7 @@ def values():
 
     def stored(corpus):
         return {
-            document._id: tuple(document._digest(name) for name in ("facts", "bfcc"))
+            document._id: tuple(map(document._digest, ("facts", "clip_timbre", "segment_timbres")))
             for document in corpus
         }
 
