@@ -17,7 +17,15 @@ from zounds.arrays import AudioSamples
 from zounds.dsp.spectrum import power
 from zounds.dsp.synthesis import generator
 from zounds.dsp.timbre import TimbreClip, TimbreSegments
-from zounds.dsp.timbre_frames import HERTZ, RATE, Spectra, TimbreFrames, mono_samples
+from zounds.dsp.timbre_frames import (
+    HERTZ,
+    LONG,
+    PER_SEGMENT,
+    RATE,
+    Spectra,
+    TimbreFrames,
+    mono_samples,
+)
 from zounds.dsp.windows import Hann
 
 Array = npt.NDArray[Any]
@@ -41,11 +49,11 @@ _FLOOR = 4e-10  # -94 dB relative to the highest peak: added to each bin
 
 @dataclass(frozen=True)
 class TimbreViews:
-    """Node: mono audio to descriptors of `views` of it, and of its beginning.
+    """Node: mono audio to descriptors of `views` of it, and of a moment.
 
     `AudioSamples` [shape=(n,)] at 44.1 kHz, of which the first 20 s are heard, to one
-    `np.ndarray` [shape=(count + 1, 330), dtype=float32]. The last row is the first segment of
-    0.70 s: the beginning, by which one often searches, shall be like the whole. See
+    `np.ndarray` [shape=(count + 1, 330), dtype=float32]. The last row is a segment of 0.70 s, any
+    of them: a moment, by which one may search, shall be like the whole. See
     `zounds.dsp.timbre.describe`.
 
     Parameters
@@ -95,8 +103,10 @@ class _Viewing:
         seed = int(self._node.seed) << 32 | crc32(sound.tobytes())
         samples = AudioSamples(sound, RATE)
         made = [_described(view) for view in views(samples, self._node.count, seed)]
-        beginning = TimbreSegments()(next(_spectra(samples)))
-        return (np.concatenate([*made, np.asarray(beginning)]),)
+        segments = -(-LONG.count(len(sound)) // PER_SEGMENT)
+        start = int(generator(seed).integers(segments)) * PER_SEGMENT * LONG.hop
+        moment = TimbreSegments()(next(_spectra(AudioSamples(sound[start:], RATE))))
+        return (np.concatenate([*made, np.asarray(moment)]),)
 
 
 def _described(view: AudioSamples) -> Float32:
