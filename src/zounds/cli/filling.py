@@ -66,13 +66,14 @@ def fill(
         With what is kept as their message.
     """
     try:
-        report = corpus.add(_told(sources, meter), workers=workers, progress=meter.tell)
-        filled = Filled(report)
-        if not len(corpus):
-            return filled
-        if learn or not corpus.info().learned_from:
-            filled = _learned(filled, corpus, meter, seed)
-        return _indexed(filled, corpus, meter, workers)
+        with corpus.changing():
+            report = corpus.add(_told(sources, meter), workers=workers, progress=meter.tell)
+            filled = Filled(report)
+            if not len(corpus):
+                return filled
+            if learn or not corpus.info().learned_from:
+                filled = _learned(filled, corpus, meter, seed)
+            return _indexed(filled, corpus, meter, workers)
     except (KeyboardInterrupt, Terminated) as stop:
         kept = f"stopped: {len(corpus)} sounds are kept; run the same command to go on"
         raise type(stop)(kept) from None

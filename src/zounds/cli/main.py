@@ -269,7 +269,7 @@ def rescan(
 ) -> None:
     """Look again at all that was indexed, and read what is new or has changed."""
     chosen = options.existing(corpus)
-    with Meter() as meter:
+    with Meter() as meter, chosen.changing():
         meter.stage("looking again")
         changes = chosen.rescan(forget, workers, meter.tell)
         indexed = filling.index(chosen, meter, workers)
@@ -301,7 +301,7 @@ def remove(
 ) -> None:
     """Take sounds out of the corpus; the files themselves are left alone."""
     chosen = options.existing(corpus)
-    with Meter() as meter:
+    with Meter() as meter, chosen.changing():
         removed = chosen.remove(*what)
         indexed = filling.index(chosen, meter)
     if as_json:

@@ -8,6 +8,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from functools import partial
 from numbers import Integral
 from pathlib import Path
@@ -119,6 +120,29 @@ class Corpus:
         return known and bool(self._home.model.exists(_id))
 
     # ------------------------------------------------------------------ filling it
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Keep other processes from changing the corpus between several changes of one's own.
+
+        Each method that changes it does so for itself; this is for what belongs together. The
+        corpus is made, if it is a new one.
+
+        Raises
+        ------
+        CorpusError
+            If another process is changing it, or the folder cannot be written to.
+
+        Examples
+        --------
+        >>> def fill(corpus, *sounds):
+        ...     with corpus.changing():
+        ...         corpus.add(*sounds)
+        ...         corpus.learn()
+        ...         corpus.index()
+        """
+        with self._home.changing(new=True):
+            yield
 
     def add(
         self,
