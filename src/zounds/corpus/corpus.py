@@ -16,7 +16,7 @@ from typing import Any
 
 import featureflow as ff
 from featureflow.document import Document
-from zounds.corpus import care, ingest, search, worker
+from zounds.corpus import care, discover, ingest, search, worker
 from zounds.corpus.care import Check, Compacted, Info
 from zounds.corpus.home import UNITS, Home
 from zounds.corpus.ingest import Tell
@@ -172,12 +172,16 @@ class Corpus:
 
         Raises
         ------
+        InvalidParameter
+            If one of them can be no source, such as None, or is samples: `zounds.encode` them.
         CorpusError
             If another process is changing the corpus.
         StoreError
             If it cannot be written to, such as on a full disk; what was finished stays.
         """
         pool = Pool(workers, executor)
+        for source in sources:
+            discover.check(source)
         with self._home.changing(new=True):
             return ingest.add(self._home, sources, pool, progress)
 

@@ -18,7 +18,7 @@ from featureflow.document import Document
 from featureflow.source import Source
 from zounds.arrays import AudioSamples, ConstantRateTimeSeries
 from zounds.audio.decode import check_sound, open_audio
-from zounds.corpus.places import local_path
+from zounds.corpus.places import into_archive, local_path
 from zounds.errors import SearchError
 from zounds.feature_types import AudioSamplesFeature
 from zounds.index.hamming import Codes, Snapshot, distances_to, packed_code
@@ -134,6 +134,9 @@ class Query:
             return self._of_document(thing._id)
         if isinstance(thing, str) and thing and self._model.exists(thing):
             return self._of_document(thing)
+        if isinstance(thing, str | os.PathLike):
+            path = Path(os.path.abspath(os.path.expanduser(os.fsdecode(thing))))
+            thing = into_archive(path) or thing
         if self._is_code(thing):
             if not self._whole:
                 raise SearchError("a code has no start and no duration: leave them out")

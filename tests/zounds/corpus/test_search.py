@@ -1,4 +1,5 @@
 import base64
+import zipfile
 from fractions import Fraction
 
 import numpy as np
@@ -438,3 +439,13 @@ def test_hits_are_told_from_those_removed_or_changed_since_the_index_was_built(
     moved = query.with_name("3.wav").rename(query.with_name("renamed.wav"))
     own.rescan(workers=1)
     assert {hit.path for hit in own.search(query, n_results=99)} >= {moved}
+
+
+def test_a_member_of_an_archive_is_searched_with_as_if_that_was_a_folder(corpus, sounds, tmp_path):
+    archive = tmp_path / "kit.zip"
+    with zipfile.ZipFile(archive, "w") as target:
+        target.write(sounds / "1.wav", "drums/snare.wav")
+    with pytest.raises(ff.SourceNotFound, match=r"kit\.zip holds no drums/no\.wav"):
+        corpus.search(archive / "drums" / "no.wav")
+    for query in (archive / "drums" / "snare.wav", f"{archive}/drums/snare.wav"):
+        assert list(corpus.search(query)) == list(corpus.search(sounds / "1.wav"))
