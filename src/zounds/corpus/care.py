@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 import featureflow as ff
 from featureflow import upkeep
@@ -20,6 +22,7 @@ from zounds.corpus.home import CARD, UNITS, Home
 from zounds.corpus.ingest import raise_changes
 from zounds.corpus.outcome import Outcome
 from zounds.corpus.places import around, is_within
+from zounds.index.hamming import Snapshot
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,7 @@ def info(home: Home) -> Info:
     state = home.catalogue.state() if there else State()
     outcomes = list(home.catalogue.outcomes()) if there else []
     documents = [outcome for outcome in outcomes if outcome.is_document]
+    ids = {outcome.id for outcome in documents}
     clips, segments = (home.snapshot(unit) if there else None for unit in UNITS)
     return Info(
         path=str(home.path),
@@ -124,8 +128,8 @@ def info(home: Home) -> Info:
         partial=sum(outcome.status == "partial" for outcome in documents),
         failed=sum(outcome.status == "failed" for outcome in outcomes),
         missing=sum(outcome.missing for outcome in documents),
-        indexed=len(clips.ids) if clips else 0,
-        segments=len(segments.codes) if segments else 0,
+        indexed=sum(_id in ids for _id in clips.ids) if clips else 0,
+        segments=_segments(segments, ids) if segments else 0,
         bits=segments.bits if segments else 0,
         learned_from=state.learned_from,
         up_to_date=state.indexed == state.changes,
@@ -133,6 +137,12 @@ def info(home: Home) -> Info:
         bytes=sum(path.stat().st_size for path in home.path.rglob("*.mdb")),
         roots=state.roots,
     )
+
+
+def _segments(index: Snapshot, ids: Container[str | None]) -> int:
+    """Return how many segments there are of documents that were not removed meanwhile."""
+    counts = zip(index.ids, np.diff(index.offsets), strict=True)
+    return sum(int(count) for _id, count in counts if _id in ids)
 
 
 def check(home: Home) -> Check:
@@ -190,6 +200,8 @@ def _size(store: Path) -> int:
 
 def remove(home: Home, things: Sequence[Any]) -> tuple[Outcome, ...]:
     """See `Corpus.remove`; the caller holds the lock."""
+    # of documents and hits, the id
+    things = [getattr(thing, "_id", thing) for thing in things]
     known = home.known()
     state = home.catalogue.state()
     named = {_uri(thing): thing for thing in things}
@@ -229,4 +241,8 @@ def _uri(thing: Any) -> str:
         raise ff.DocumentNotFound("an empty path would be the current folder: name what to remove")
     if isinstance(thing, str) and "://" in thing:
         return thing
+    if not isinstance(thing, str | os.PathLike):
+        raise ff.InvalidParameter(
+            f"{thing!r} cannot be removed: give ids, paths, URLs, documents or hits"
+        )
     return FileSource(Path(os.path.expanduser(os.fsdecode(thing)))).uri

@@ -27,7 +27,7 @@ from zounds.corpus.rescan import Changes
 from zounds.corpus.rescan import rescan as rescan_home
 from zounds.corpus.search import Query, Unit
 from zounds.errors import LearningError, NotTrained, SearchError
-from zounds.index.results import SearchResults
+from zounds.index.results import SearchResults, stretches
 
 
 class Corpus:
@@ -216,8 +216,8 @@ class Corpus:
 
         Parameters
         ----------
-        *things : str or path
-            Ids, files, folders, archives or URLs.
+        *things : str, path, document or hit
+            Ids, files, folders, archives, their members or URLs.
 
         Returns
         -------
@@ -228,6 +228,8 @@ class Corpus:
         ------
         DocumentNotFound
             If nothing came from one of them; then nothing is removed.
+        InvalidParameter
+            If one is none of these.
         """
         with self._home.changing():
             return care.remove(self._home, things)
@@ -376,7 +378,9 @@ class Corpus:
         model = self._home.model
         codes = Query(model, snapshot, unit, start, duration).codes(query)
         found = search.hits(snapshot, model, codes, n_results, per_file)
-        return SearchResults(codes[0], list(found), lambda _id: self[_id].pcm)
+        return SearchResults(
+            codes[0], list(found), lambda _id, times: stretches(self[_id], "pcm", times)
+        )
 
     def _snapshot(self, unit: str) -> Any:
         if not len(self):

@@ -44,13 +44,18 @@ class Pool:
     Raises
     ------
     InvalidParameter
-        If both are given, or `workers` is not a positive whole number.
+        If both are given, the executor is none, or `workers` is not a positive whole number.
     """
 
     def __init__(self, workers: int | None = None, executor: Executor | None = None) -> None:
         if executor is not None and workers is not None:
             raise InvalidParameter(
                 f"workers={workers} and an executor were given: an executor has its own number"
+            )
+        if executor is not None and not isinstance(executor, Executor):
+            raise InvalidParameter(
+                f"executor={executor!r}: give a concurrent.futures.Executor, or workers= for a "
+                "number of processes"
             )
         whole = isinstance(workers, int) and not isinstance(workers, bool)
         if workers is not None and not (whole and workers >= 1):

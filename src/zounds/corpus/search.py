@@ -23,7 +23,7 @@ from zounds.errors import SearchError
 from zounds.feature_types import AudioSamplesFeature
 from zounds.index.hamming import Codes, Snapshot, distances_to, packed_code
 from zounds.index.results import Hit
-from zounds.units import Seconds
+from zounds.units import Seconds, TimeSlice
 
 Unit = Literal["clip", "segment"]
 UNITS = ("clip", "segment")
@@ -130,6 +130,8 @@ class Query:
         if isinstance(thing, AudioSamples):
             check_sound(thing, "what is searched with", 0, thing.samplerate)
             return self._heard(iter([thing]), "the samples")
+        if isinstance(thing, ConstantRateTimeSeries) and len(thing) == 1:
+            thing = thing[0]  # a document's code of the whole sound
         if isinstance(thing, ff.BaseModel):
             return self._of_document(thing._id)
         if isinstance(thing, str) and thing and self._model.exists(thing):
@@ -268,7 +270,7 @@ def hits(
             continue  # removed since it was indexed
         yield CorpusHit(
             index.ids[document],
-            time,
+            _within(time, model, index.ids[document]),
             int(distances[row]),
             entry["name"],
             entry["roots"]["meta"]["uri"],
@@ -277,6 +279,17 @@ def hits(
         found += 1
         if found == n_results:
             return
+
+
+def _within(time: TimeSlice, model: Any, _id: str) -> TimeSlice:
+    """Return a time that ends with the sound, which may be shorter than the window of a code."""
+    try:
+        end = Seconds(model(_id).facts["seconds"])
+    except ff.Error:  # damaged, or removed meanwhile
+        return time
+    if time.duration is None or not time.start < end < time.start + time.duration:
+        return time
+    return TimeSlice(time.start, end - time.start)
 
 
 def _entry(model: Any, _id: str) -> dict[str, Any] | None:

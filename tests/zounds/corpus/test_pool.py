@@ -136,6 +136,12 @@ def test_workers_and_an_executor_exclude_each_other():
         Pool(2, executor)
 
 
+@pytest.mark.parametrize("wrong", [5, "threads", ThreadPoolExecutor], ids=repr)
+def test_an_executor_is_one(wrong):
+    with pytest.raises(ff.InvalidParameter, match="executor=.*: give a concurrent.futures"):
+        Pool(executor=wrong)
+
+
 ORPHANS = """
 import os, sys, time
 from zounds.corpus.pool import Pool
