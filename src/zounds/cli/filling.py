@@ -101,17 +101,20 @@ def _learned(filled: Filled, corpus: Corpus, meter: Meter, seed: int) -> Filled:
     meter.stage("learning")
     try:
         corpus.learn(seed=seed)
-    except LearningError as error:
-        return replace(filled, notes=(_too_few(corpus, error),))
+    except LearningError:
+        return replace(filled, notes=(_too_few(corpus),))
     return replace(filled, learned=True)
 
 
-def _too_few(corpus: Corpus, error: LearningError) -> str:
+def _too_few(corpus: Corpus) -> str:
     """Return what a user can do about it."""
     documents, frames = len(corpus), sum(map(_frames, corpus))
     needed = getattr(preset(corpus.preset), "centroids", 0)
     if frames >= needed:
-        return f"nothing was learned, and nothing can be searched yet: {error}"
+        return (
+            f"nothing was learned, and nothing can be searched yet: {documents} sounds are too few "
+            "or too much alike; index more, and more different ones; what was read is kept"
+        )
     more = math.ceil(documents * (needed - frames) / max(frames, 1))
     return (
         f"{documents} sounds are too few to learn from: index at least {more} more of their "

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import os
+import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -135,7 +136,7 @@ def search(
         str,
         typer.Argument(
             metavar="SOUND",
-            help="A file, a URL, the id of a document, or a code in base64.",
+            help="A file, also in an archive; a URL, the id of a document, or a code in base64.",
             callback=options.not_empty,
         ),
     ],
@@ -144,13 +145,19 @@ def search(
     start: Annotated[
         float | None,
         typer.Option(
-            metavar="S", help="Where in SOUND to begin, in seconds.", show_default="the beginning"
+            min=0,
+            metavar="S",
+            help="Where in SOUND to begin, in seconds.",
+            show_default="the beginning",
         ),
     ] = None,
     duration: Annotated[
         float | None,
         typer.Option(
-            metavar="S", help="How much of SOUND to take, in seconds.", show_default="the rest"
+            metavar="S",
+            help="How much of SOUND to take, in seconds.",
+            show_default="the rest",
+            callback=options.above_zero,
         ),
     ] = None,
     unit: Annotated[
@@ -167,10 +174,9 @@ def search(
     start and duration in seconds, and path, with tabs between them.
     """
     chosen = options.existing(corpus)
-    query: Any = Path(sound) if os.path.exists(sound) else sound
     found = options.found(
         chosen,
-        query,
+        options.query(chosen, sound),
         n_results=n,
         start=start,
         duration=duration,
@@ -343,6 +349,7 @@ def compact(corpus: CorpusPath = None, as_json: AsJson = False) -> None:
         "zounds export sounds.csv                    a table: csv or parquet",
         "zounds export sounds.m3u                    a playlist",
         "zounds export npz arrays                    codes, features: numpy.load",
+        "zounds export csv - | head                  to another program",
     )
 )
 def export(
@@ -356,26 +363,27 @@ def export(
         ),
     ],
     file: Annotated[
-        str | None, typer.Argument(metavar="FILE", help="What to write.", show_default=False)
+        str | None,
+        typer.Argument(metavar="FILE", help="What to write; - for stdout.", show_default=False),
     ] = None,
     corpus: CorpusPath = None,
     as_json: AsJson = False,
 ) -> None:
     """Write what is known of the sounds to a file for other programs."""
-    if file is None:
-        target, format_ = Path(kind), Path(kind).suffix.removeprefix(".").lower()
-    else:
-        target, format_ = Path(file), kind
-    if format_ not in exports.FORMATS:
-        raise typer.BadParameter(
-            f"{format_!r} is no format: give one of {', '.join(exports.FORMATS)}, and a FILE"
-        )
-    done = exports.FORMATS[format_](options.existing(corpus), target)
+    format_, target = options.target(kind, file)
+    to_stdout = target in options.STDOUT
+    if to_stdout and as_json:
+        raise typer.BadParameter("stdout has room for the export or the JSON: name a file")
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder, "stdout") if to_stdout else target
+        done = exports.FORMATS[format_](options.existing(corpus), place)
+        if to_stdout:
+            printing.content(place)
     for _id, why in done.unreadable.items():
         say(f"warning: {_id} is not whole in {target.name}: {why}")
     if as_json:
         printing.document(done.record())
-    else:
+    elif not to_stdout:
         left_out = f"; {done.left_out} have no place in it" if done.left_out else ""
         printing.line(f"{done.documents} sounds in {target}{left_out}")
 
@@ -394,9 +402,10 @@ def demo(
         int, typer.Option(min=1, max=25, metavar="N", help="How many of each instrument.")
     ] = 9,
     workers: Workers = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make an orchestra of sounds, index it, and search it."""
-    demonstration.show(folder, pitches, workers)
+    demonstration.show(folder, pitches, workers, as_json)
 
 
 def run() -> None:
