@@ -14,12 +14,13 @@ import zounds
 from zounds.cli import demo as demonstration
 from zounds.cli import filling, options, printing
 from zounds.cli.guard import FAILED, NOT_ALL, Commands, end_well_when_terminated, say
-from zounds.cli.options import AsJson, CorpusPath, Count, Seed, Unit, Workers
+from zounds.cli.options import AsJson, CorpusPath, Count, Seed, Workers
 from zounds.cli.progress import Meter
 from zounds.corpus import export as exports
 from zounds.corpus.corpus import Corpus
 from zounds.corpus.outcome import Outcome
 from zounds.corpus.places import shown
+from zounds.corpus.search import Unit
 
 app = typer.Typer(
     cls=Commands,
@@ -162,7 +163,7 @@ def search(
     ] = None,
     unit: Annotated[
         Unit, typer.Option(help="Compare whole sounds, or find the moments most like it.")
-    ] = Unit.CLIP,
+    ] = "clip",
     per_file: Annotated[
         int, typer.Option(min=0, metavar="N", help="How many hits from one file; 0: no limit.")
     ] = 1,
@@ -180,15 +181,15 @@ def search(
         n_results=n,
         start=start,
         duration=duration,
-        unit=unit.value,
+        unit=unit,
         per_file=per_file or None,
     )
     if as_json:
         code = base64.b64encode(found.query.tobytes()).decode()
         hits = [hit.record() for hit in found]
-        printing.document({"query": sound, "code": code, "unit": unit.value, "hits": hits})
+        printing.document({"query": sound, "code": code, "unit": unit, "hits": hits})
     else:
-        printing.hits(found, with_time=unit.value == "segment")
+        printing.hits(found, with_time=unit == "segment")
 
 
 @app.command(
@@ -218,12 +219,12 @@ def random(
     if as_json:
         about = {"id": sound._id, "name": sound._name, "uri": uri, "seconds": seconds}
         printing.document({"sound": about, "hits": [hit.record() for hit in found]})
-    elif printing.to_terminal():
+        return
+    if printing.to_terminal():
         printing.line(f"near {printing.place(uri)}:")
-        printing.hits(found, with_time=False)
     else:
         printing.fields("1.0000", "0.000", f"{seconds:.3f}", printing.place(uri))
-        printing.hits(found, with_time=False)
+    printing.hits(found, with_time=False)
 
 
 @app.command(

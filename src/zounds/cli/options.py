@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,13 +16,6 @@ from zounds.errors import CorpusError, SearchError
 
 STDOUT = (Path("-"), Path("/dev/stdout"))
 _TEXT = ("csv", "m3u")
-
-
-class Unit(StrEnum):
-    """What is compared."""
-
-    CLIP = "clip"
-    SEGMENT = "segment"
 
 
 def examples(*lines: str) -> str:
