@@ -35,6 +35,7 @@ LAYERS = [
     [["zounds.corpus"]],
     [["zounds"]],
     [["zounds.cli"]],
+    [["zounds_command"]],
     [["zounds.__main__"]],
 ]
 

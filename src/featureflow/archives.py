@@ -94,6 +94,11 @@ class ZipSource(Source):
         """See `Source.open`; at most 64 MiB are unpacked at once, more while they are read."""
         return self._archive.open(self._info)
 
+    def start(self, size: int) -> bytes:
+        """See `Source.start`; unpacks no more than it takes."""
+        with io.BufferedReader(_Unpacked(self._archive, self._info), size) as stream:
+            return self._part(cast(BinaryIO, stream), size)
+
     def stamp(self) -> list[int] | None:
         """Return the stamp of the archive."""
         return self._archive.source.stamp()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Set
+from functools import partial
 from typing import Any, Protocol
 
 from featureflow.document import Document, Value, Writer
@@ -20,6 +21,10 @@ class Model(Protocol):
     features: dict[str, Feature]
     graph: Graph
     fixed: dict[str, str]
+
+
+class _EnoughError(Exception):
+    """Whoever takes chunks wants no more."""
 
 
 class Computation:
@@ -65,16 +70,33 @@ class Computation:
             feature = self._model.features[name]
             return self._joined(name, list(self._document.chunks(feature, self.value_of(name))))
         collected: list[Any] = []
-
-        def unavailable(root: str) -> Any:
-            raise UnavailableError(
-                f"{name} of {self._document.id!r} cannot be computed any more: {root} was handed "
-                f"to {self._model.__name__}.process() and is not stored, or not by the node that "
-                "the class has now; process it again"
-            )
-
-        self.compute([name], unavailable, collect=(name, collected))
+        self.compute([name], partial(self._unavailable, name), collect=(name, collected))
         return self._joined(name, collected)
+
+    def hand_out(self, name: str, take: Callable[[Any], bool]) -> None:
+        """Hand the chunks of a feature to `take`, until it returns False; nothing is stored."""
+        feature = self._model.features[name]
+
+        def emit(made: str, chunk: Any) -> None:
+            if made == name and not take(chunk):
+                raise _EnoughError
+
+        try:
+            if self._has(name):
+                for chunk in self._document.chunks(feature, self.value_of(name)):
+                    emit(name, chunk)
+            else:
+                todo = plan(self._model.graph, [name], self._has)
+                run(todo, self._inputs(todo, partial(self._unavailable, name)), emit)
+        except _EnoughError:
+            pass
+
+    def _unavailable(self, name: str, root: str) -> Any:
+        raise UnavailableError(
+            f"{name} of {self._document.id!r} cannot be computed any more: {root} was handed "
+            f"to {self._model.__name__}.process() and is not stored, or not by the node that "
+            "the class has now; process it again"
+        )
 
     def _joined(self, name: str, chunks: list[Any]) -> Any:
         if not chunks:

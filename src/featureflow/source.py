@@ -83,6 +83,11 @@ class Source:
         with self.open() as stream:
             return self._part(stream, -1)
 
+    def start(self, size: int) -> bytes:
+        """Return the first bytes, without reading much more; raises like `open`."""
+        with self.open() as stream:
+            return self._part(stream, size)
+
     def pieces(self) -> Iterator[bytes]:
         """Yield the content in pieces of a mebibyte; raises like `open`."""
         with self.open() as stream:
@@ -174,6 +179,11 @@ class Source:
                 source.check()
             return source
         if isinstance(thing, str | os.PathLike):
+            if _is_elsewhere(thing):
+                raise SourceNotFound(
+                    f"{thing} is a URL that cannot be read: give one with http: or https:, or "
+                    "download it, and give the file"
+                )
             source = FileSource(Path(os.fsdecode(thing)))
             source.check()
             return source
@@ -193,6 +203,12 @@ class Source:
             f"{thing!r} has no content to read: give a path, a URL, bytes, an open binary file, "
             "or what featureflow.iter_zip yields"
         )
+
+
+def _is_elsewhere(thing: str | os.PathLike[str]) -> bool:
+    """Whether a path looks like a URL, and is no file."""
+    scheme, found, _ = os.fsdecode(thing).partition("://")
+    return bool(found) and scheme.isalpha() and not os.path.exists(thing)
 
 
 _WAYS: dict[str, Callable[[str, bool], Source]] = {}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -43,6 +45,13 @@ def document(record: Any) -> None:
     """Print a JSON document."""
     # with escapes only, so that it can be printed everywhere
     sys.stdout.write(json.dumps(record, indent=2) + "\n")
+
+
+def content(file: Path) -> None:
+    """Print the content of a file as it is."""
+    sys.stdout.flush()
+    with file.open("rb") as stream:
+        shutil.copyfileobj(stream, sys.stdout.buffer)
 
 
 def place(uri: str) -> str:

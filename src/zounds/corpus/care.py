@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import featureflow as ff
 from featureflow import upkeep
 from featureflow.source import FileSource
@@ -118,6 +120,9 @@ def info(home: Home) -> Info:
     outcomes = list(home.catalogue.outcomes()) if there else []
     documents = [outcome for outcome in outcomes if outcome.is_document]
     index = home.indexed() if there else None
+    # what was removed since then is not found any more
+    ids = {outcome.id for outcome in documents}
+    rows = [row for row, _id in enumerate(index.ids) if _id in ids] if index else []
     return Info(
         path=str(home.path),
         preset=home.card()["preset"],
@@ -125,8 +130,8 @@ def info(home: Home) -> Info:
         partial=sum(outcome.status == "partial" for outcome in documents),
         failed=sum(outcome.status == "failed" for outcome in outcomes),
         missing=sum(outcome.missing for outcome in documents),
-        indexed=len(index.ids) if index else 0,
-        segments=int(index.offsets[-1]) if index else 0,
+        indexed=len(rows),
+        segments=int(np.diff(index.offsets)[rows].sum()) if index else 0,
         bits=index.bits if index else 0,
         learned_from=state.learned_from,
         up_to_date=state.indexed == state.changes,
@@ -191,6 +196,8 @@ def _size(store: Path) -> int:
 
 def remove(home: Home, things: Sequence[Any]) -> tuple[Outcome, ...]:
     """See `Corpus.remove`; the caller holds the lock."""
+    # of documents and hits, the id
+    things = [getattr(thing, "_id", thing) for thing in things]
     known = home.known()
     state = home.catalogue.state()
     named = {_uri(thing): thing for thing in things}
@@ -230,4 +237,8 @@ def _uri(thing: Any) -> str:
         raise ff.DocumentNotFound("an empty path would be the current folder: name what to remove")
     if isinstance(thing, str) and "://" in thing:
         return thing
+    if not isinstance(thing, str | os.PathLike):
+        raise ff.InvalidParameter(
+            f"{thing!r} cannot be removed: give ids, paths, URLs, documents or hits"
+        )
     return FileSource(Path(os.path.expanduser(os.fsdecode(thing)))).uri

@@ -7,24 +7,22 @@ import random
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
-from numbers import Integral
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import featureflow as ff
-from zounds.corpus import care, ingest, learning, search
+from zounds.corpus import care, discover, ingest, learning, search
 from zounds.corpus.care import Check, Compacted, Info
 from zounds.corpus.evaluation import Evaluation, Labels, evaluate
-from zounds.corpus.generation import Generation
 from zounds.corpus.home import Home
 from zounds.corpus.ingest import Tell
 from zounds.corpus.outcome import Outcome, Report
 from zounds.corpus.pool import Pool
 from zounds.corpus.rescan import Changes
 from zounds.corpus.rescan import rescan as rescan_home
-from zounds.corpus.search import UNITS, Like, Query, Unit
-from zounds.errors import LearningError, SearchError
+from zounds.corpus.search import Like, Unit
+from zounds.errors import LearningError
 from zounds.index.results import SearchResults
 
 
@@ -119,6 +117,29 @@ class Corpus:
 
     # ------------------------------------------------------------------ filling it
 
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Keep other processes from changing the corpus between several changes of one's own.
+
+        Each method that changes it does so for itself; this is for what belongs together. The
+        corpus is made, if it is a new one.
+
+        Raises
+        ------
+        CorpusError
+            If another process is changing it, or the folder cannot be written to.
+
+        Examples
+        --------
+        >>> def fill(corpus, *sounds):
+        ...     with corpus.changing():
+        ...         corpus.add(*sounds)
+        ...         corpus.learn()
+        ...         corpus.index()
+        """
+        with self._home.changing(new=True):
+            yield
+
     def add(
         self,
         *sources: Any,
@@ -147,12 +168,16 @@ class Corpus:
 
         Raises
         ------
+        InvalidParameter
+            If one of them can be no source, such as None, or is samples: `zounds.encode` them.
         CorpusError
             If another process is changing the corpus.
         StoreError
             If it cannot be written to, such as on a full disk; what was finished stays.
         """
         pool = Pool(workers, executor)
+        for source in sources:
+            discover.check(source)
         with self._home.changing(new=True):
             return ingest.add(self._home, sources, pool, progress)
 
@@ -187,8 +212,8 @@ class Corpus:
 
         Parameters
         ----------
-        *things : str or path
-            Ids, files, folders, archives or URLs.
+        *things : str, path, document or hit
+            Ids, files, folders, archives, their members or URLs.
 
         Returns
         -------
@@ -199,6 +224,8 @@ class Corpus:
         ------
         DocumentNotFound
             If nothing came from one of them; then nothing is removed.
+        InvalidParameter
+            If one is none of these.
         """
         with self._home.changing():
             return care.remove(self._home, things)
@@ -319,36 +346,9 @@ class Corpus:
         SourceError, AudioError
             If the sound cannot be read.
         """
-        for name, number in (("n_results", n_results), ("per_file", per_file)):
-            if number is not None and not (_is_whole(number) and number >= 1):
-                raise SearchError(f"{name}={number!r}: give a whole number, 1 or more")
-        if unit not in UNITS:
-            raise SearchError(f"unit={unit!r}: give one of {', '.join(UNITS)}")
-        if isinstance(query, search.CorpusHit):
-            if start is None and duration is None and unit == "segment":
-                start, duration = query.start, query.duration
-            query = query.id
-        found = self._generation()
-        model = self._home.model
-        layer = Query(model, found, unit, like, start, duration).of(query, more, less)
-        if not rerank:
-            layer = replace(layer, vectors=None)
-        best = search.hits(found, layer, unit, like, model, n_results, per_file)
-        return SearchResults(layer.codes[0], list(best), lambda _id: self[_id].pcm)
-
-    def _generation(self) -> Generation:
-        if not len(self):
-            raise SearchError(f"{self.path} holds no sounds yet: add some first")
-        if not self._home.job.model:
-            raise SearchError(f"{self.path} has learned no codes yet: call learn() and index()")
-        found = self._home.indexed()
-        if found is None:
-            raise SearchError(f"{self.path} has no index, or a damaged one: call index()")
-        if found.fingerprint != self._home.fingerprint():
-            raise SearchError(
-                f"the index of {self.path} is of codes that were learned before: call index()"
-            )
-        return found
+        search.check_counts(n_results=n_results, per_file=per_file)
+        asked = search.Asked(unit, like, start, duration)
+        return search.search(self._home, query, asked, more, less, rerank, n_results, per_file)
 
     def random(self, seed: int | None = None) -> Any:
         """Return one of the documents, each as likely as the others.
@@ -404,9 +404,8 @@ class Corpus:
         InvalidParameter
             If `labels` name no sound of the corpus, or cannot be read.
         """
-        self._generation()
-        if not (_is_whole(queries) and queries >= 1):
-            raise SearchError(f"queries={queries!r}: give a whole number, 1 or more")
+        search.check_counts(queries=queries)
+        search.searchable(self._home)
         return evaluate(self._home, labels, queries, seed, Pool(workers), progress)
 
     # ------------------------------------------------------------------ looking after it
@@ -442,7 +441,3 @@ class Corpus:
         """
         with self._home.changing():
             return care.compact(self._home)
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)

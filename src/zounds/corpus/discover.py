@@ -7,28 +7,35 @@ import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from featureflow.archives import iter_zip
-from featureflow.errors import Error, SourceError, SourceNotFound
+from featureflow.errors import Error, InvalidParameter, SourceNotFound
 from featureflow.source import FileSource, Source
 from zounds.corpus.outcome import Outcome
+from zounds.corpus.places import into_archive
 
 # By name, where the content is not looked at: what a folder holds besides would be reported as
 # broken sounds otherwise.
 _AUDIO = frozenset(
     {
         *("3gp", "8svx", "aac", "ac3", "aif", "aifc", "aiff", "amr", "ape", "au", "caf", "dts"),
-        *("eac3", "flac", "gsm", "m4a", "m4b", "mka", "mp1", "mp2", "mp3", "mp4", "mpc", "mpga"),
-        *("oga", "ogg", "opus", "ra", "rf64", "snd", "spx", "tta", "voc", "w64", "wav", "wave"),
-        *("webm", "wma", "wv"),
+        *("eac3", "flac", "gsm", "m4a", "m4b", "mka", "mkv", "mov", "mp1", "mp2", "mp3", "mp4"),
+        *("mpc", "mpga", "oga", "ogg", "opus", "ra", "rf64", "snd", "sph", "spx", "tta", "voc"),
+        *("w64", "wav", "wave", "webm", "wma", "wv"),
     }
 )
-_MAGIC = (b"RIFF", b"RF64", b"FORM", b"fLaC", b"OggS", b"ID3", b"riff", b"caff", b".snd", b"wvpk")
+_MAGIC = (b"RF64", b"fLaC", b"OggS", b"ID3", b"riff", b"caff", b".snd", b"wvpk", b"NIST")
+# RIFF and IFF hold pictures and fonts of instruments as well: it takes the name of what is inside.
+_FORMS = (
+    *(b"RIFFWAVE", b"RIFXWAVE", b"RIFFAVI "),
+    *(b"FORMAIFF", b"FORMAIFC", b"FORM8SVX", b"FORM16SV"),
+)
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_ONE = (str, bytes, bytearray, memoryview, os.PathLike, Source, np.ndarray)
 
 
 @dataclass
@@ -74,12 +81,28 @@ def discover(things: Iterable[Any]) -> Found:
     Returns
     -------
     Found
+
+    Raises
+    ------
+    InvalidParameter
+        If one is none of these; see `check`.
     """
     found = Found()
     search = _Search(found)
     for thing in things:
         search.look_at(thing)
     return found
+
+
+def check(thing: Any) -> None:
+    """Raise `InvalidParameter` for what can be no source; iterables are not looked into."""
+    if isinstance(thing, np.ndarray):
+        raise InvalidParameter(
+            f"an array of shape {thing.shape} has no name and no place: give "
+            "zounds.encode(samples, 'wav'), or save the samples and give the file"
+        )
+    if not (isinstance(thing, _ONE) or hasattr(thing, "read") or _is_several(thing)):
+        Source.of(thing)  # says what can be given
 
 
 class _Search:
@@ -94,8 +117,8 @@ class _Search:
             for one in thing:
                 self.look_at(one)
             return
+        check(thing)
         path = _path(thing)
-        name = path.name if path else thing if isinstance(thing, str) else type(thing).__name__
         try:
             if isinstance(thing, str) and not thing:
                 raise SourceNotFound("an empty path leads nowhere: name a file or a folder")
@@ -103,19 +126,34 @@ class _Search:
                 self._found.roots.append(FileSource(path).uri)
                 self._look_into(path)
                 return
-            source = Source.of(path or thing)
-            name = source.name
+            source = Source.of((path and into_archive(path)) or path or thing)
+        except (Error, OSError, ValueError) as error:
+            if isinstance(error, InvalidParameter) and not isinstance(thing, str):
+                raise
+            name = path.name if path else thing if isinstance(thing, str) else type(thing).__name__
+            # what leads to nothing that could be looked at again is not remembered
+            known = path is not None and not isinstance(error, SourceNotFound)
+            listed = self._found.failed if known else self._found.absent
+            listed.append(_failure(_uri(path) if path else name, name, error))
+            return
+        self._look_at_source(source)
+
+    def _look_at_source(self, source: Source) -> None:
+        try:
             source.fetch()
             if not source.reopenable:
                 # without a place of its own, it is told by its digest
                 source = _Handed(source, f"{source.uri}#{source.digest}")
             self._add(source)
-            if source.reopenable:
-                self._found.roots.append(source.uri)
         except (Error, OSError, ValueError) as error:
-            uri = _uri(path) if path else getattr(thing, "uri", name)
-            listed = self._found.absent if isinstance(error, SourceNotFound) else self._found.failed
-            listed.append(_failure(uri, name, error))
+            failure = _failure(source.uri, source.name, error)
+            # a server may have it tomorrow; a file that is not there is a slip of the pen
+            if isinstance(error, SourceNotFound) and not source.uri.startswith("http"):
+                self._found.absent.append(failure)
+                return
+            self._found.failed.append(failure)
+        if source.reopenable:
+            self._found.roots.append(source.uri)
 
     def _look_into(self, folder: Path) -> None:
         try:
@@ -145,30 +183,31 @@ class _Search:
                 self._fail(FileSource(path).uri, entry.name, error)
 
     def _add_by_content(self, path: Path) -> None:
-        ending = path.suffix.lower().removeprefix(".")
         source = FileSource(path)
-        if ending in _AUDIO:
-            self._take(source)
-        elif ending == "zip" or _start(source).startswith(_MAGIC):
+        if _ending(path.name) == "zip":
             self._add(source)
+        elif _is_sound(source):
+            self._take(source)
         else:
             self._found.others += 1
 
     def _add(self, source: Source) -> None:
         """Add a source, or the members of an archive."""
-        if not _start(source).startswith(_ZIP):
+        if not source.start(4).startswith(_ZIP):
             self._take(source)
             return
         members = list(iter_zip(source))
         self._found.opened.add(source.uri)
         for member in members:
-            ending = member.name.rpartition(".")[2].lower()
-            if ending in _AUDIO:
-                self._take(member if source.reopenable else _Handed(member, member.uri))
-            elif ending == "zip":
-                self._fail(member.uri, member.name, "an archive in an archive: unpack it first")
-            else:
-                self._found.others += 1
+            try:
+                if _ending(member.name) == "zip":
+                    self._fail(member.uri, member.name, "an archive in an archive: unpack it first")
+                elif _is_sound(member):
+                    self._take(member if source.reopenable else _Handed(member, member.uri))
+                else:
+                    self._found.others += 1
+            except (Error, OSError) as error:
+                self._fail(member.uri, member.name, error)
 
     def _take(self, source: Source) -> None:
         if source.uri not in self._uris:
@@ -224,10 +263,20 @@ def one_line(message: object) -> str:
 
 
 def _is_several(thing: Any) -> bool:
-    plain = isinstance(
-        thing, str | bytes | bytearray | memoryview | os.PathLike | Source | np.ndarray
-    )
+    plain = isinstance(thing, _ONE)
     return not plain and hasattr(thing, "__iter__") and not hasattr(thing, "read")
+
+
+def _ending(name: str) -> str:
+    return PurePath(name).suffix.lower().removeprefix(".")
+
+
+def _is_sound(source: Source) -> bool:
+    """Whether a source claims to be a sound, by its name or its first bytes."""
+    if _ending(source.name) in _AUDIO:
+        return True
+    start = source.start(12)
+    return start.startswith(_MAGIC) or start[:4] + start[8:] in _FORMS
 
 
 def _path(thing: Any) -> Path | None:
@@ -243,11 +292,3 @@ def _uri(path: Path) -> str:
         return FileSource(path).uri
     except ValueError:  # no file can have this name
         return str(path)
-
-
-def _start(source: Source) -> bytes:
-    try:
-        with source.open() as stream:
-            return stream.read(4)
-    except OSError as error:
-        raise SourceError(f"{source.name} cannot be read: {error.strerror}") from error

@@ -110,6 +110,7 @@ class Home:
         self._card: tuple[tuple[int, int], dict[str, Any]] | None = None
         self._models: dict[worker.Job, Any] = {}
         self._generation: tuple[str, Generation] | None = None
+        self._lock: Any = None
         if asked is not None:
             preset(asked)
         self.card()
@@ -250,7 +251,7 @@ class Home:
 
     @contextmanager
     def changing(self, new: bool = False) -> Iterator[None]:
-        """Let this process alone change the corpus, meanwhile.
+        """See `Corpus.changing`.
 
         Parameters
         ----------
@@ -260,7 +261,7 @@ class Home:
         Raises
         ------
         CorpusError
-            If another one does, the folder cannot be written to, or there is no corpus.
+            If another process does, the folder cannot be written to, or there is no corpus.
         """
         import filelock
 
@@ -268,8 +269,9 @@ class Home:
             raise CorpusError(f"there is no corpus in {self.path}: add some sounds first")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(self.path / "lock", timeout=0)
-            lock.acquire()
+            if self._lock is None:  # one for all, since the thread that holds it may take it again
+                self._lock = filelock.FileLock(self.path / "lock", timeout=0)
+            self._lock.acquire()
         except filelock.Timeout:
             raise CorpusError(
                 f"another process is changing {self.path}: wait until it is done"
@@ -281,7 +283,7 @@ class Home:
                 self._found()
             yield
         finally:
-            lock.release()
+            self._lock.release()
 
     def _found(self) -> None:
         """Make a corpus of an empty folder."""

@@ -69,13 +69,22 @@ def describe(
             home.catalogue.write([outcome])
         return outcome
 
+    # what is stored already is not decoded again
+    stored = {task.source.uri: worker.content_of(home.store, task.id) for task in tasks if task.id}
+
+    def is_decoded(outcome: Outcome) -> bool:
+        before = stored.get(outcome.uri)
+        return before is None or before != worker.content_of(home.store, outcome.id or "")
+
     progress = Progress("reading", done, done + len(tasks))
+    if tell is not None:
+        tell(progress)
     for batch in pool.run(partial(worker.add, home.job), tasks, _weight, lost):
         outcomes += batch
         progress = replace(
             progress,
             done=progress.done + len(batch),
-            seconds=progress.seconds + sum(outcome.seconds for outcome in batch),
+            seconds=progress.seconds + sum(o.seconds for o in batch if is_decoded(o)),
             failed=progress.failed + sum(outcome.status == "failed" for outcome in batch),
         )
         if tell is not None:

@@ -113,13 +113,19 @@ class Report:
         """Float [unit=s] : The duration of the audio that was read."""
         return sum(outcome.seconds for outcome in (*self.ok, *self.partial))
 
+    def __repr__(self) -> str:
+        return f"<Report: {self._head}>"
+
     def __str__(self) -> str:
-        head = (
+        lines = [f"{o.status}: {o.why}" for o in (*self.partial, *self.failed)]
+        return "\n".join([self._head, *sorted(lines)])
+
+    @property
+    def _head(self) -> str:
+        return (
             f"{len(self.ok)} ok, {len(self.skipped)} skipped, {len(self.partial)} partial, "
             f"{len(self.failed)} failed; {self.seconds:.1f} s of audio in {self.elapsed:.1f} s"
         )
-        lines = [f"{o.status}: {o.why}" for o in (*self.partial, *self.failed)]
-        return "\n".join([head, *sorted(lines)])
 
     def record(self) -> dict[str, Any]:
         """Return it as plain values, for JSON."""

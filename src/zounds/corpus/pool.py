@@ -44,13 +44,18 @@ class Pool:
     Raises
     ------
     InvalidParameter
-        If both are given, or `workers` is not a positive whole number.
+        If both are given, the executor is none, or `workers` is not a positive whole number.
     """
 
     def __init__(self, workers: int | None = None, executor: Executor | None = None) -> None:
         if executor is not None and workers is not None:
             raise InvalidParameter(
                 f"workers={workers} and an executor were given: an executor has its own number"
+            )
+        if executor is not None and not isinstance(executor, Executor):
+            raise InvalidParameter(
+                f"executor={executor!r}: give a concurrent.futures.Executor, or workers= for a "
+                "number of processes"
             )
         whole = isinstance(workers, int) and not isinstance(workers, bool)
         if workers is not None and not (whole and workers >= 1):
@@ -72,7 +77,7 @@ class Pool:
         ----------
         function : callable, batch -> results
             Where workers are processes, it can be pickled. May be called again with an item
-            whose worker died.
+            whose worker died, and with none to see whether workers live at all.
         items : sequence
         weight : callable, item -> float
             How much of the weight of a full batch an item has, 1 or more for one of its own.
@@ -82,7 +87,7 @@ class Pool:
         Raises
         ------
         CorpusError
-            If a given executor breaks.
+            If a given executor breaks, or workers cannot be started.
         """
         batches = _batches(items, weight)
         pending: dict[Future[Any], list[Item]] = {}
@@ -125,8 +130,14 @@ class Pool:
         try:
             results: Sequence[Result] = self._submit(function, [item]).result()
         except BrokenExecutor as error:
-            return lost(item, _cause(error))
-        return results[0]
+            cause = _cause(error)
+        else:
+            return results[0]
+        try:
+            self._submit(function, []).result()
+        except BrokenExecutor as error:  # it is not the item
+            raise _no_workers(_cause(error)) from error
+        return lost(item, cause)
 
     def _submit(self, function: Callable[..., Any], batch: list[Item]) -> Future[Any]:
         if self._given is not None:
@@ -138,9 +149,12 @@ class Pool:
                     "finished is kept; give a new one to go on"
                 ) from error
         try:
-            return self._own().submit(function, batch)
-        except BrokenExecutor:
-            return self._own().submit(function, batch)  # a new one
+            try:
+                return self._own().submit(function, batch)
+            except BrokenExecutor:
+                return self._own().submit(function, batch)  # a new one
+        except OSError as error:
+            raise _no_workers(error.strerror or str(error)) from error
 
     def _own(self) -> Executor:
         import loky
@@ -173,6 +187,13 @@ def _batches(items: Sequence[Item], weight: Callable[[Item], float]) -> Iterator
         size += heavy
     if batch:
         yield batch
+
+
+def _no_workers(why: str) -> CorpusError:
+    return CorpusError(
+        f"worker processes cannot be started ({why}): what was finished is kept; free memory, or "
+        "try with workers=1, and do the same again to go on"
+    )
 
 
 def _cause(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import featureflow as ff
 from featureflow.source import Source, located
 from zounds.corpus import worker
-from zounds.corpus.discover import discover
+from zounds.corpus.discover import discover, one_line
 from zounds.corpus.home import Home
 from zounds.corpus.ingest import (
     Tell,
@@ -42,6 +42,9 @@ class Changes:
     missing: tuple[Outcome, ...]
     failed: tuple[Outcome, ...]
     unchanged: int
+
+    def __repr__(self) -> str:
+        return f"<Changes: {self}>"
 
     def __str__(self) -> str:
         return (
@@ -175,13 +178,14 @@ def _settled_as_missing(
 
     What lies in a folder or archive that is not there itself is never forgotten.
     """
-    documents = [outcome for outcome in gone if outcome.is_document]
+    documents = [replace(outcome, missing=True) for outcome in gone if outcome.is_document]
     dropped = {o.uri for o in gone if forget and not is_within(o.uri, unplugged)}
     home.catalogue.forget(o.uri for o in gone if o.uri in dropped or o.status == "failed")
-    home.catalogue.write(replace(o, missing=True) for o in documents if o.uri not in dropped)
+    home.catalogue.write(o for o in documents if o.uri not in dropped)
     if dropped:
         raise_changes(home)
         roots = (root for root in home.catalogue.state().roots if root not in dropped)
         home.catalogue.update(roots=tuple(roots))
         home.delete(str(outcome.id) for outcome in documents if outcome.uri in dropped)
-    return tuple(documents)
+    why = "it is not there any more"
+    return tuple(replace(o, why=one_line(f"{o.name}: {why}")) for o in documents)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,12 +20,13 @@ from featureflow.source import Source
 from zounds.arrays import AudioSamples, ConstantRateTimeSeries
 from zounds.audio.decode import check_sound, open_audio
 from zounds.corpus.generation import Generation
-from zounds.corpus.places import local_path
+from zounds.corpus.home import Home
+from zounds.corpus.places import into_archive, local_path
 from zounds.corpus.spaces import KIND, LIKE, Layer, Space
 from zounds.errors import SearchError
 from zounds.feature_types import AudioSamplesFeature
 from zounds.index.hamming import distances_to, packed_code
-from zounds.index.results import Hit
+from zounds.index.results import Hit, SearchResults, stretches
 from zounds.learn.binary import cosines
 from zounds.units import Seconds
 
@@ -91,6 +93,80 @@ class CorpusHit(Hit):
         }
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What is compared, and the stretch of a sound to search with; see `Corpus.search`."""
+
+    unit: Unit = "clip"
+    like: Like = "kind"
+    start: Any = None
+    duration: Any = None
+
+
+def check_counts(**counts: Any) -> None:
+    """Refuse numbers that count nothing; None is no limit, where it is no number of results."""
+    for name, number in counts.items():
+        whole = isinstance(number, Integral) and not isinstance(number, bool) and int(number) >= 1
+        if not (whole or (number is None and name == "per_file")):
+            raise SearchError(f"{name}={number!r}: give a whole number, 1 or more")
+
+
+def searchable(home: Home) -> Generation:
+    """Return what can be searched of a corpus.
+
+    Raises
+    ------
+    SearchError
+        If there is nothing, with what to do about it.
+    """
+    found = home.indexed() if home.job.model else None
+    if found is not None and found.fingerprint == home.fingerprint():
+        return found
+    _check_sounds(home)
+    if not home.job.model:
+        raise SearchError(f"{home.path} has learned no codes yet: call learn() and index()")
+    if found is None:
+        raise SearchError(f"{home.path} has no index, or a damaged one: call index()")
+    raise SearchError(
+        f"the index of {home.path} is of codes that were learned before: call index()"
+    )
+
+
+def _check_sounds(home: Home) -> None:
+    # not before every search: it takes a while for many
+    if not home.exists() or next(Document.entries(home.store), None) is None:
+        raise SearchError(f"{home.path} holds no sounds yet: add some first")
+
+
+def search(
+    home: Home,
+    query: Any,
+    asked: Asked,
+    more: Sequence[Any],
+    less: Sequence[Any],
+    rerank: bool,
+    n_results: int,
+    per_file: int | None,
+) -> SearchResults:
+    """See `Corpus.search`."""
+    if asked.unit not in UNITS:
+        raise SearchError(f"unit={asked.unit!r}: give one of {', '.join(UNITS)}")
+    if isinstance(query, CorpusHit):
+        if asked.start is None and asked.duration is None and asked.unit == "segment":
+            asked = replace(asked, start=query.start, duration=query.duration)
+        query = query.id
+    generation, model = searchable(home), home.model
+    layer = Query(model, generation, asked).of(query, more, less)
+    if not rerank:
+        layer = replace(layer, vectors=None)
+    best = list(hits(generation, layer, asked.unit, asked.like, model, n_results, per_file))
+    if not best:
+        _check_sounds(home)
+    return SearchResults(
+        layer.codes[0], best, lambda _id, times: stretches(model(_id), "pcm", times)
+    )
+
+
 class Query:
     """What is searched with, as codes and vectors.
 
@@ -100,14 +176,11 @@ class Query:
         Describes sounds, and makes of them what is compared.
     generation : Generation
         Where it will be looked for.
-    unit, like : str
-    start, duration : number or None [unit=s]
-        The stretch of the sound to search with.
+    asked : Asked
     """
 
-    def __init__(
-        self, model: Any, generation: Generation, unit: Unit, like: Like, start: Any, duration: Any
-    ) -> None:
+    def __init__(self, model: Any, generation: Generation, asked: Asked) -> None:
+        unit, like, start, duration = asked.unit, asked.like, asked.start, asked.duration
         self._model = model
         self._generation = generation
         self._layers = generation.layers(unit)
@@ -134,18 +207,20 @@ class Query:
         thing, more, less
             See `Corpus.search`.
         """
-        if not more and not less:
+        thing, *rest = map(_resolved, (thing, *more, *less))
+        more, less = rest[: len(more)], rest[len(more) :]
+        if not rest:
             code = self._code(thing)
             if code is not None:
                 return self._known(code)
             return self._space.queries(self._rows(thing), self._like, self._layers)
         if self._like != KIND:
             raise SearchError("several sounds are compared by kind: leave like out")
-        for one in (thing, *more, *less):
+        for one in (thing, *rest):
             if self._code(one) is not None:
                 raise SearchError(f"{one!r} is a code: several sounds are given as sounds or ids")
         # the stretch is that of the first one
-        others = Query(self._model, self._generation, self._unit, self._like, None, None)
+        others = Query(self._model, self._generation, Asked(self._unit, self._like))
         wanted = [self._rows(thing), *map(others._rows, more)]
         return self._space.mixed(wanted, [others._rows(one) for one in less], self._layers)
 
@@ -281,6 +356,15 @@ class Query:
             last = max(last, 1 + math.ceil(rest / hop - _ROUNDING))
         stretch: ConstantRateTimeSeries = segments[first:last]
         return stretch
+
+
+def _resolved(thing: Any) -> Any:
+    """Return what a path into an archive names, or the one row of a series; else the same."""
+    if isinstance(thing, str | os.PathLike):
+        path = Path(os.path.abspath(os.path.expanduser(os.fsdecode(thing))))
+        return into_archive(path) or thing
+    one_row = isinstance(thing, ConstantRateTimeSeries) and len(thing) == 1 and thing.ndim == 2
+    return thing[0] if one_row else thing
 
 
 def hits(

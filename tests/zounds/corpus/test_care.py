@@ -158,6 +158,23 @@ def test_relative_paths_are_those_of_the_current_folder(filled, sounds, monkeypa
     assert names(filled.remove("a.wav", "~/b.wav", "deep/../deep")) == ["a.wav", "b.wav", "c.wav"]
 
 
+def test_documents_and_hits_are_removed_as_they_are(indexed, agrees):
+    document, other = list(indexed)[:2]
+    (hit,) = indexed.search(other, n_results=1)
+    removed = indexed.remove(hit, document)
+    assert {outcome.id for outcome in removed} == {document._id, other._id}
+    agrees(indexed)
+    for wrong in (3, None, [hit]):
+        with pytest.raises(ff.InvalidParameter, match="cannot be removed: give ids, paths"):
+            indexed.remove(wrong)
+    info = indexed.info()
+    assert info.indexed == info.documents == 8
+    before = info.segments
+    indexed.remove(*indexed)
+    assert (indexed.info().indexed, indexed.info().segments) == (0, 0)
+    assert before > 0
+
+
 def test_what_failed_can_be_removed(corpus, sounds):
     (sounds / "bad.wav").write_bytes(b"RIFF")
     corpus.add(sounds, workers=1)

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -14,6 +15,7 @@ import pytest
 import featureflow as ff
 import zounds
 from zounds.audio.encode import encode
+from zounds.corpus.places import shown
 
 LINUX = sys.platform.startswith("linux")
 
@@ -282,15 +284,23 @@ def test_what_is_not_there_is_told_and_not_remembered(corpus, sounds, wrong):
     assert corpus.rescan(workers=1).failed == ()
 
 
-@pytest.mark.parametrize("wrong", [None, 3, ..., {"a": 1}.values()], ids=repr)
-def test_what_has_no_content_is_told(corpus, wrong):
-    (outcome,) = corpus.add(wrong, workers=1).failed
-    assert "has no content to read" in outcome.why
+@pytest.mark.parametrize("wrong", [None, 3, ...], ids=repr)
+def test_what_can_be_no_source_is_refused_before_anything_is_done(corpus, sounds, wrong):
+    with pytest.raises(ff.InvalidParameter, match="has no content to read: give a path"):
+        corpus.add(sounds, wrong, workers=1)
+    assert not corpus.path.exists()
+    for inside in ([sounds, wrong], {"a": wrong}.values(), (one for one in (sounds, wrong))):
+        with pytest.raises(ff.InvalidParameter, match="has no content to read: give a path"):
+            corpus.add(inside, workers=1)
+    assert (corpus.outcomes(), corpus.info().roots) == ((), ())
 
 
-def test_samples_are_no_source_and_that_is_told_once(corpus, make):
-    (outcome,) = corpus.add(make(0), workers=1).failed
-    assert "has no content to read" in outcome.why
+def test_samples_are_no_source_and_what_would_be_one_is_said(corpus, make):
+    samples = make(0)
+    for several in (samples, [samples], np.zeros((2, 100))):
+        with pytest.raises(ff.InvalidParameter, match=r"zounds\.encode\(samples, 'wav'\)"):
+            corpus.add(several, workers=1)
+    assert corpus.add(zounds.encode(samples, "wav"), workers=1).ok
 
 
 def test_adding_nothing_is_fine(corpus, tmp_path):
@@ -356,8 +366,74 @@ def test_urls_of_files_and_of_archives(corpus, archive, sounds, serve, agrees):
         assert "/no.wav answers 404" in outcome.why
         again = corpus.add(f"{url}/deep/c.wav", f"{packed}/set.zip", workers=1)
         assert names(again.skipped) == ["b.wav", "c.wav", "x/a.wav"]
-        assert corpus.info().roots == (f"{url}/deep/c.wav", f"{packed}/set.zip")
+        roots = (f"{url}/deep/c.wav", f"{packed}/set.zip", f"{url}/no.wav")
+        assert corpus.info().roots == roots
     agrees(corpus)
+
+
+def test_a_url_that_failed_is_known_by_itself_and_forgotten_once_it_is_read(
+    corpus, archive, sounds, serve, agrees
+):
+    folder = sounds.parent / "served"
+    folder.mkdir()
+    with serve(folder) as url:
+        urls = [f"{url}/deep/c.wav", f"{url}/set.zip"]
+        assert names(corpus.add(*urls, workers=1).failed) == ["c.wav", "set.zip"]
+        failed = [(outcome.uri, outcome.why) for outcome in corpus.outcomes()]
+        assert [uri for uri, _ in failed] == urls
+        for uri, why in failed:
+            assert why.startswith(f"{uri} answers 404")
+        assert corpus.info().roots == tuple(urls)
+        assert len(corpus.rescan(workers=1).failed) == 2
+        assert corpus.info().failed == 2
+        shutil.copytree(sounds / "deep", folder / "deep")
+        assert names(corpus.add(urls[0], workers=1).ok) == ["c.wav"]
+        shutil.copy(archive, folder)
+        changes = corpus.rescan(workers=1)
+        assert (names(changes.new), changes.failed) == (["b.wav", "x/a.wav"], ())
+        assert corpus.info().failed == 0
+        agrees(corpus)
+
+        (folder / "set.zip").unlink()
+        changes = corpus.rescan(forget=True, workers=1)  # it may come back: nothing is lost
+        assert (names(changes.failed), changes.missing, changes.unchanged) == (["set.zip"], (), 3)
+        corpus.remove(urls[1])
+        assert (len(corpus), corpus.info().failed, corpus.info().roots) == (1, 0, (urls[0],))
+        agrees(corpus)
+
+
+@pytest.mark.parametrize("wrong", ["http://", "https:///a.wav", "http://[1/a.wav", "ftp://x.org/a"])
+def test_a_url_that_leads_nowhere_is_one_failed_line(corpus, sounds, wrong):
+    report = corpus.add(wrong, sounds, workers=1)
+    assert len(report.ok) == 3
+    (outcome,) = report.failed
+    assert wrong in outcome.why
+    assert "/ftp:/" not in outcome.why
+    assert corpus.info().roots == (sounds.as_uri(),)
+
+
+def test_a_member_of_an_archive_is_named_as_if_that_was_a_folder(corpus, archive, agrees):
+    report = corpus.add(f"{archive}/x/a.wav", f"{archive}/no.wav", f"{archive}/x", workers=1)
+    assert names(report.ok) == ["x/a.wav"]
+    assert names(report.failed) == ["no.wav", "x"]
+    assert [shown(outcome.uri) for outcome in report.ok] == [f"{archive}/x/a.wav"]
+    agrees(corpus)
+    corpus.add(archive, workers=1)
+    assert names(corpus.remove(f"{archive}/x")) == ["x/a.wav"]
+    os.remove(archive)
+    assert names(corpus.remove(f"{archive}/b.wav")) == ["b.wav"]
+    agrees(corpus)
+
+
+def test_an_archive_that_was_broken_is_read_once_it_is_mended(corpus, archive):
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[: len(whole) // 2])
+    assert names(corpus.add(archive, workers=1).failed) == ["set.zip"]
+    assert names(corpus.outcomes()) == ["set.zip"]
+    archive.write_bytes(whole)
+    changes = corpus.rescan(workers=1)
+    assert (names(changes.new), changes.failed) == (["b.wav", "x/a.wav"], ())
+    assert corpus.info().failed == 0
 
 
 def test_bytes_and_streams_are_kept_by_the_corpus(corpus, make, agrees):

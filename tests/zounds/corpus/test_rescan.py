@@ -354,8 +354,16 @@ def test_the_changes_are_plain_values(corpus, sounds, ids):
     (sounds / "a.wav").unlink()
     record = corpus.rescan(workers=1).record()
     assert record["unchanged"] == 2
-    assert [outcome["name"] for outcome in record["missing"]] == ["a.wav"]
+    (missing,) = record["missing"]
+    assert (missing["name"], missing["missing"]) == ("a.wav", True)
+    assert missing["why"] == "a.wav: it is not there any more"
     assert record["new"] == record["changed"] == record["moved"] == record["failed"] == []
+
+
+def test_in_a_notebook_changes_are_one_line(corpus, sounds):
+    corpus.add(sounds, workers=1)
+    said = "<Changes: 0 new, 0 changed, 0 moved, 0 missing, 0 failed, 3 unchanged>"
+    assert repr(corpus.rescan(workers=1)) == said
 
 
 def test_a_corpus_among_its_sounds_is_no_sound(sounds, agrees):

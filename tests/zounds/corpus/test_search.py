@@ -1,5 +1,6 @@
 import base64
 import shutil
+import zipfile
 from fractions import Fraction
 from itertools import product
 
@@ -722,3 +723,39 @@ def test_what_comes_late_in_a_long_sound_is_found_as_what_it_is(notes, tmp_path,
     first = next(hit for hit in results if not hit.name.startswith(("reed", "organ")))
     assert first.start > (count + 1) * len(organ) / 44100 - 1
     assert first.score > 0.7
+def test_a_member_of_an_archive_is_searched_with_as_if_that_was_a_folder(corpus, sounds, tmp_path):
+    archive = tmp_path / "kit.zip"
+    with zipfile.ZipFile(archive, "w") as target:
+        target.write(sounds / "1.wav", "drums/snare.wav")
+    with pytest.raises(ff.SourceNotFound, match=r"kit\.zip holds no drums/no\.wav"):
+        corpus.search(archive / "drums" / "no.wav")
+    for query in (archive / "drums" / "snare.wav", f"{archive}/drums/snare.wav"):
+        assert list(corpus.search(query)) == list(corpus.search(sounds / "1.wav"))
+
+
+def test_a_hit_ends_with_its_sound(tmp_path, save):
+    corpus = zounds.Corpus(tmp_path / "corpus")
+    short = save(tmp_path / "s" / "short.wav", 1, seconds=0.25)
+    long = save(tmp_path / "s" / "long.wav", 2, seconds=4)
+    corpus.add(tmp_path / "s", workers=1)
+    corpus.learn()
+    corpus.index(workers=1)
+    for unit in ("clip", "segment"):
+        results = corpus.search(short, n_results=9, unit=unit, per_file=None)
+        for hit in results:
+            assert hit.start + hit.duration <= corpus[hit.id].facts["seconds"]
+            assert len(results.audio(hit)) == pytest.approx(hit.duration * 44100, abs=1)
+        assert [(hit.start, hit.duration) for hit in results if hit.name == short.name] == [
+            (0, 0.25)
+        ]
+        ends = [hit.start + hit.duration for hit in results if hit.name == long.name]
+        assert max(ends) == 4
+
+
+def test_the_code_of_a_document_is_one(corpus):
+    document = document_of(corpus, "4.wav")
+    assert document.clip.shape == (1, BITS)
+    assert found(corpus.search(document.clip)) == found(corpus.search(document))
+    assert found(corpus.search(document.segments[:1])) == found(corpus.search(document.segments[0]))
+    with pytest.raises(zounds.SearchError, match="is no code of this index"):
+        corpus.search(document_of(corpus, "medley.wav").segments)
