@@ -28,6 +28,7 @@ from featureflow.source import Source, leads_to, located
 from featureflow.spool import IN_MEMORY
 
 _STEP = 1 << 16  # bytes that are read from the archive, or skipped, at a time
+_PIECE = 1 << 20  # bytes that are unpacked at a time, at most
 _BUFFER = 1 << 17
 _HEADER = struct.Struct("<4s22xHH")
 _END = struct.Struct("<4s6xH10x")
@@ -137,13 +138,37 @@ class _Opened(NamedTuple):
     borders: list[int]  # where a member or the table of contents begins
 
 
+class _Latest:
+    """The content of the member that was unpacked last: who wants it also wanted its digest.
+
+    There is one for all archives of a process, so that it takes no more than one member does.
+    """
+
+    def __init__(self) -> None:
+        self._held: tuple[zipfile.ZipInfo, bytes] | None = None
+
+    def get(self, info: zipfile.ZipInfo) -> bytes | None:
+        """Return the content of a member, if that was the last."""
+        held = self._held
+        return held[1] if held is not None and held[0] is info else None
+
+    def put(self, info: zipfile.ZipInfo, stream: BinaryIO) -> bytes:
+        """Return what a stream holds."""
+        self._held = None  # before there is a second one
+        content = stream.read(info.file_size)
+        self._held = info, content
+        return content
+
+
+_latest = _Latest()
+
+
 class _Archive:
     """A zip archive that is opened once, in each process that reads from it."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self._current: _Opened | None = None
-        self._latest: tuple[zipfile.ZipInfo, bytes] | None = None
 
     def members(self) -> dict[str, zipfile.ZipInfo]:
         """Return the members by name, of those with the same name the last: as when unpacked."""
@@ -158,15 +183,14 @@ class _Archive:
 
     def open(self, info: zipfile.ZipInfo) -> BinaryIO:
         """Return the content of a member as a new binary file, which can seek."""
-        latest = self._latest
-        if latest is None or latest[0] is not info:
+        content = _latest.get(info)
+        if content is None:
             stream = io.BufferedReader(_Unpacked(self, info), _BUFFER)
             if info.file_size > IN_MEMORY:
                 return cast(BinaryIO, stream)
             with stream:
-                # for who wants the content also wanted its digest
-                latest = self._latest = info, stream.read(info.file_size)
-        return cast(BinaryIO, io.BytesIO(latest[1]))
+                content = _latest.put(info, stream)
+        return cast(BinaryIO, io.BytesIO(content))
 
     def content_of(self, info: zipfile.ZipInfo) -> int:
         """Return where the content of a member begins, behind its header [bytes]."""
@@ -377,7 +401,7 @@ class _Unpacked(io.RawIOBase):
             raise self._failure
         with self._judged():
             self._reach(self._position)
-            piece = self._unpack(wanted)
+            piece = self._unpack(min(wanted, _PIECE))
         buffer[: len(piece)] = piece
         self._position += len(piece)
         return len(piece)
