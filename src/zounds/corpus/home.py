@@ -214,8 +214,9 @@ class Home:
 
     @property
     def sounds(self) -> Any:
-        """type : The model of the documents, without codes."""
-        return worker.model_of(replace(self.job, model=""), self.store)
+        """type : The model of the documents, without codes; for who holds the lock."""
+        job = replace(self.job, model="")
+        return worker.model_of(job, worker.open_store(job.place))
 
     @property
     def index_path(self) -> Path:
