@@ -230,6 +230,7 @@ def kills(times: int, seed: int, folder: Path) -> list[str]:
 
     rng = random.Random(seed)
     turns = [(*turn, phase) for turn in undisturbed for phase in turn[0].phases]
+    rng.shuffle(turns)  # so that a few kills are of both
     for number in range(times):
         history, lasting, wanted, phase = turns[number % len(turns)]
         whole = bool((number + number // len(turns)) % 2)
