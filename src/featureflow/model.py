@@ -330,6 +330,12 @@ class BaseModel(PersistenceSettings, metaclass=ModelMeta):
         """Return whether a feature can be read, as it would be computed at this moment."""
         return self._document.has(self._computation().value_of(name))
 
+    def _lacks(self) -> list[str]:
+        """Return the stored features that have to be computed when they are asked for."""
+        computation, features = self._computation(), type(self).features
+        stored = (name for name in features if features[name].store)
+        return [name for name in stored if not self._document.has(computation.value_of(name))]
+
     @classmethod
     def _fingerprint(cls, name: str) -> str:
         """Return the identity of the computation of a feature, as it is at this moment."""

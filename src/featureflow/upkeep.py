@@ -76,15 +76,28 @@ def verify(store: Store) -> Iterator[Problem]:
     """
     for key in store.keys(store.key_builder.prefix("documents")):
         try:
-            read_entry(store, key)
+            _id = read_entry(store, key)["id"]
         except KeyError:
             continue  # deleted meanwhile
         except _UNREADABLE as error:
             yield Problem(_decoded(store, _part(key)), key, str(error))
+        else:
+            if Document(store, _id).entry_key != key:
+                yield Problem(_decoded(store, _part(key)), key, f"{key} holds the entry of {_id!r}")
     for place in _places(store, store.keys(store.key_builder.prefix("values"))):
         problem = None if place.document is None else _problem(place.document, place.value)
         if problem is not None:
             yield problem
+
+
+def discard(store: Store, problem: Problem) -> None:
+    """Delete what a problem was found in: an entry, or a value with all its records.
+
+    The rest of the document stays, and is used when the same content is processed again.
+    """
+    is_value = problem.key.startswith(store.key_builder.prefix("values"))
+    place = "/".join(problem.key.split("/", 5)[:5]) + "/" if is_value else problem.key
+    store.delete(place)
 
 
 def copy(source: Store, target: Store, wanted: Callable[[str, str], bool]) -> Copied:

@@ -209,6 +209,33 @@ def test_what_no_entry_leads_to_is_no_damage(sound, store):
     assert list(upkeep.verify(store)) == []
 
 
+def test_an_entry_under_the_key_of_another_is_found(sound, store):
+    key = Document(store, "a").entry_key
+    other = key.replace("/a/", "/c/")
+    store.write({other: store.read(key)})
+    (problem,) = upkeep.verify(store)
+    assert (problem.id, problem.key) == ("c", other)
+
+
+@pytest.mark.parametrize("what", ["header", "record", "entry"])
+def test_what_is_damaged_is_discarded_and_computed_again(sound, store, what):
+    whole = everything(store)
+    value = place_of(sound, "a", "parts")
+    places = {
+        "header": value.header,
+        "record": record_of(sound, "a", "parts", 1),
+        "entry": Document(store, "a").entry_key,
+    }
+    flip(store, places[what])
+    (problem,) = upkeep.verify(store)
+    upkeep.discard(store, problem)
+    gone = places[what] if what == "entry" else value.place
+    assert everything(store) == {k: r for k, r in whole.items() if not k.startswith(gone)}
+    sound.process("a", meta=bytes([IDS.index("a")]) * 10)
+    assert list(sound("a").parts) == [IDS.index("a")] * 10
+    assert list(upkeep.verify(store)) == []
+
+
 # ---------------------------------------------------------------------- while others write
 
 

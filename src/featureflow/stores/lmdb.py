@@ -34,6 +34,12 @@ with lmdb.open(sys.argv[1], readonly=True, lock=False).begin() as transaction:
 _FIRST_MAP = 64 << 20
 _READERS = 1022
 _PAGE = 1000
+# What comes of a file that is not as LMDB wrote it, which py-lmdb does not always expect.
+_DAMAGE = (
+    *(lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError, lmdb.PanicError),
+    *(lmdb.BadTxnError, lmdb.BadValsizeError, lmdb.IncompatibleError, lmdb.ProblemError),
+    *(lmdb.VersionMismatchError, SystemError),
+)
 
 
 class LmdbDatabase:
@@ -120,10 +126,14 @@ class LmdbDatabase:
                         if not key.startswith(wanted) or len(page) == _PAGE:
                             break
                         page.append(key)
-            yield from (key.decode("ascii") for key in page if key != FORMAT_KEY.encode())
+            for key in page:
+                if key < start or not key.isascii():
+                    raise StoreError(_damaged(self.path, f"the key {key[:80]!r} cannot be there"))
+                start = key + b"\0"
+                if key != FORMAT_KEY.encode():
+                    yield key.decode("ascii")
             if len(page) < _PAGE:
                 return
-            start = page[-1] + b"\0"
 
     def __contains__(self, key: str) -> bool:
         with self._environment.reading() as transaction:
@@ -134,8 +144,31 @@ class LmdbDatabase:
         self._environment.close()
 
 
+def let_go_of_the_deleted() -> None:
+    """Close the files of stores that were deleted, replaced or moved, unless they are in use.
+
+    They would take up space as long as this process lives, or is asked for the store again.
+    """
+    for reference in _environments.valuerefs():
+        environment = reference()
+        # who is at work notices by itself
+        if environment is not None and environment._changed.acquire(blocking=False):
+            try:
+                if not environment._writing.locked():
+                    environment._let_go_of_the_deleted()
+            finally:
+                environment._changed.release()
+
+
 def _bytes(key: str) -> bytes:
     return key.encode("ascii")
+
+
+def _damaged(path: Path, why: object) -> str:
+    return (
+        f"the store at {path} is damaged ({why}): zounds rescan mends that of a corpus; bring back "
+        "a copy of another"
+    )
 
 
 class _Environment:
@@ -157,9 +190,12 @@ class _Environment:
     def _open(self) -> lmdb.Environment:
         """Return the open environment; the caller holds `_changed`."""
         if self._opened is None:
+            let_go_of_the_deleted()  # LMDB knows files by what they are, and not by their places
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
                 opened = lmdb.open(str(self.path), map_size=_FIRST_MAP, max_readers=_READERS)
+            except _DAMAGE as error:
+                raise StoreError(_damaged(self.path, error)) from error
             except (lmdb.Error, OSError) as error:
                 raise StoreError(
                     f"the store at {self.path} cannot be opened: {error}; give a folder that "
@@ -167,9 +203,12 @@ class _Environment:
                 ) from error
             try:
                 self._check(opened)
-            except OSError as error:  # deleted in this moment
+            except FileNotFoundError as error:  # deleted in this moment
                 opened.close()
                 raise StoreError(f"the store at {self.path} has vanished: {error}") from error
+            except (*_DAMAGE, OSError) as error:
+                opened.close()
+                raise StoreError(_damaged(self.path, error)) from error
             except BaseException:
                 opened.close()
                 raise
@@ -232,8 +271,8 @@ class _Environment:
         try:
             with transaction:
                 yield transaction
-        except lmdb.Error as error:
-            raise StoreError(f"the store at {self.path} cannot be read: {error}") from error
+        except (lmdb.Error, *_DAMAGE) as error:
+            raise StoreError(_damaged(self.path, error)) from error
         finally:
             with self._changed:
                 self._readers -= 1
@@ -272,6 +311,8 @@ class _Environment:
                 except lmdb.MapResizedError:
                     with self._changed:
                         self._resize(0)
+                except _DAMAGE as error:
+                    raise StoreError(_damaged(self.path, error)) from error
                 except lmdb.Error as error:
                     raise StoreError(
                         f"the store at {self.path} cannot be written: {error}; is the disk full?"

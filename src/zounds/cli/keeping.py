@@ -160,7 +160,7 @@ def compact(corpus: CorpusPath = None, as_json: AsJson = False) -> None:
     else:
         printing.line(f"{printing.size(done.before)} before, {printing.size(done.after)} now")
         if done.damaged:
-            printing.line(f"{done.damaged} damaged values were left out: index the sounds again")
+            printing.line(f"{done.damaged} damaged values were left out: run zounds rescan")
 
 
 @app.command(

@@ -184,16 +184,17 @@ class Corpus:
     def rescan(
         self, forget: bool = False, workers: int | None = None, progress: Tell = None
     ) -> Changes:
-        """Look again at all that was added, and read what is new or has changed.
+        """Look again at all that was added, and read what is new or has changed; mend damage.
 
         A sound that lies elsewhere now keeps its document. One that is nowhere is kept as well,
-        marked as missing: its disk may be unplugged.
+        marked as missing: its disk may be unplugged. So is one that is no audio any more. What is
+        damaged of what is stored is computed again; of codes, by `index`.
 
         Parameters
         ----------
         forget : bool
-            Whether documents of sounds that are not there any more are removed; not those of a
-            folder or archive that is not there itself: `remove` it.
+            Whether documents of missing sounds are removed; not those of a folder or archive that
+            is not there itself: `remove` it.
         workers, progress
             See `add`.
 
@@ -425,7 +426,7 @@ class Corpus:
         Returns
         -------
         Check
-            With a line for each problem.
+            With a line for each problem, and what mends it: nearly always `rescan`.
         """
         return care.check(self._home)
 

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
@@ -15,6 +16,7 @@ import numpy as np
 from featureflow.archives import iter_zip
 from featureflow.errors import Error, InvalidParameter, SourceNotFound
 from featureflow.source import FileSource, Source
+from featureflow.spool import TemporaryFile
 from zounds.corpus.outcome import Outcome
 from zounds.corpus.places import into_archive
 
@@ -143,7 +145,7 @@ class _Search:
             source.fetch()
             if not source.reopenable:
                 # without a place of its own, it is told by its digest
-                source = _Handed(source, f"{source.uri}#{source.digest}")
+                source = Handed(source, f"{source.uri}#{source.digest}")
             self._add(source)
         except (Error, OSError, ValueError) as error:
             failure = _failure(source.uri, source.name, error)
@@ -196,16 +198,19 @@ class _Search:
         if not source.start(4).startswith(_ZIP):
             self._take(source)
             return
-        members = list(iter_zip(source))
+        archive = source if source.reopenable else _Spooled(source)
+        members = list(iter_zip(archive))
         self._found.opened.add(source.uri)
         for member in members:
             try:
                 if _ending(member.name) == "zip":
                     self._fail(member.uri, member.name, "an archive in an archive: unpack it first")
-                elif _is_sound(member):
-                    self._take(member if source.reopenable else _Handed(member, member.uri))
-                else:
+                elif not _is_sound(member):
                     self._found.others += 1
+                elif archive is source:
+                    self._take(member)
+                else:
+                    self._take(Handed(member, member.uri.replace(archive.uri, source.uri, 1)))
             except (Error, OSError) as error:
                 self._fail(member.uri, member.name, error)
 
@@ -218,27 +223,57 @@ class _Search:
         self._found.failed.append(_failure(uri, name, error))
 
 
-class _Handed(Source):
-    """Content that was handed over, or is in an archive that was."""
+class Handed(Source):
+    """Content that was handed over, or is in an archive that was.
+
+    Parameters
+    ----------
+    source : Source
+        Has the content.
+    uri : str
+        Stands for it.
+    """
 
     def __init__(self, source: Source, uri: str) -> None:
         super().__init__(uri, source.name)
-        self.digest = source.digest
         self._source = source
 
+    @cached_property
+    def digest(self) -> str:
+        """str : See `Source.digest`."""
+        return self._source.digest
+
     def open(self) -> BinaryIO:
+        """See `Source.open`."""
         return self._source.open()
 
     def stamp(self) -> list[int]:
-        return []  # other content has another URI
+        """Return the same for ever: other content has another URI."""
+        return []
+
+
+class _Spooled(FileSource):
+    """An archive that was handed over, in a file that workers open, too."""
+
+    def __init__(self, source: Source) -> None:
+        self._kept = TemporaryFile()
+        with self._kept.path.open("wb") as target:
+            for piece in source.pieces():
+                target.write(piece)
+        super().__init__(self._kept.path)
+        self.name = source.name
+
+    def stamp(self) -> None:  # type: ignore[override]
+        """Return None: nobody is to keep it, for the file is deleted after use."""
 
     def __reduce__(self) -> Any:
-        # with its own content only, and not that of its archive
-        return _handed, (self.record(), self.read())
+        return _spooled, (self.path, self.name)
 
 
-def _handed(record: dict[str, Any], content: bytes) -> Source:
-    return _Handed(Source.from_record(record, content), record["uri"])
+def _spooled(path: Path, name: str) -> Source:
+    source = FileSource(path)
+    source.name = name
+    return source
 
 
 def _is_card(path: str) -> bool:

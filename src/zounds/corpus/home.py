@@ -214,13 +214,19 @@ class Home:
 
     @property
     def sounds(self) -> Any:
-        """type : The model of the documents, without codes."""
-        return worker.model_of(replace(self.job, model=""), self.store)
+        """type : The model of the documents, without codes; for who holds the lock."""
+        job = replace(self.job, model="")
+        return worker.model_of(job, worker.open_store(job.place))
 
     @property
     def index_path(self) -> Path:
         """Path : The folder of the index."""
         return self.path / "index"
+
+    @property
+    def index_store(self) -> Store:
+        """Store : Where the index is."""
+        return worker.open_store(str(self.index_path))
 
     def fingerprint(self) -> str:
         """Return the identity of what is compared; of other identity, it has to be indexed anew."""
@@ -229,7 +235,7 @@ class Home:
 
     def publish(self, generation: Generation) -> None:
         """Let searches have a generation, from now on."""
-        Shelf(worker.open_store(str(self.index_path))).put(generation)
+        Shelf(self.index_store).put(generation)
 
     def indexed(self) -> Generation | None:
         """Return what was indexed, up to date or not; None if there is nothing, or it is damaged.
@@ -238,7 +244,7 @@ class Home:
         """
         if not self.index_path.exists():
             return None
-        shelf = Shelf(worker.open_store(str(self.index_path)))
+        shelf = Shelf(self.index_store)
         digest = shelf.digest()
         if digest is None:
             return None

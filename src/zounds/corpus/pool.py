@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from typing import Any, TypeVar
 
 from featureflow.errors import InvalidParameter
+from featureflow.stores.lmdb import let_go_of_the_deleted
 from zounds.errors import CorpusError
 
 Item = TypeVar("Item")
@@ -215,5 +216,6 @@ def _start(parent: int) -> None:
 
 def _leave_with(parent: int) -> None:
     while os.getppid() == parent:
+        let_go_of_the_deleted()  # what was compacted meanwhile
         time.sleep(0.5)
     os._exit(1)

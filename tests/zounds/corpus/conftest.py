@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import soundfile
 
 import zounds
 from zounds.demo.instruments import INSTRUMENTS
@@ -61,6 +62,19 @@ def notes(tmp_path_factory):
     corpus.learn(workers=1)
     corpus.index(workers=1)
     return corpus
+
+
+@pytest.fixture(scope="session")
+def write():
+    """A function that saves noise, in folders that it makes, and returns the path; it is fast."""
+
+    def writing(path, seconds=0.3, seed=0):
+        noise = np.random.default_rng(seed).uniform(-0.5, 0.5, int(seconds * 22050))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, noise.astype(np.float32), 22050)
+        return path
+
+    return writing
 
 
 @pytest.fixture

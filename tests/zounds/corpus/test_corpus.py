@@ -250,14 +250,44 @@ def test_a_file_that_was_mended_is_read_the_next_time(corpus, sounds, save, agre
     agrees(corpus)
 
 
-def test_a_file_that_broke_has_no_document_any_more(corpus, sounds, agrees):
+BROKEN = {"empty": b"", "a header": b"RIFF", "a page": b"<html>not found</html>" * 99}
+
+
+@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
+def test_a_file_that_broke_keeps_its_document_until_it_is_mended(
+    corpus, sounds, save, values, content, agrees
+):
     (document,) = (o.id for o in corpus.add(sounds, workers=1).ok if o.name == "a.wav")
-    (sounds / "a.wav").write_bytes(b"RIFF")
-    report = corpus.add(sounds, workers=1)
-    assert names(report.failed) == ["a.wav"]
-    assert document not in corpus
-    assert len(corpus) == 2
+    before = values(corpus)
+    (sounds / "a.wav").write_bytes(content)
+    for _ in range(2):
+        report = corpus.add(sounds, workers=1)
+        assert names(report.failed) == ["a.wav"]
+        assert "is kept" in report.failed[0].why
+        assert len(report.outcomes) == len(report.skipped) + 1
+    assert values(corpus) == before
+    (missing,) = (outcome for outcome in corpus.outcomes() if outcome.missing)
+    assert (missing.name, missing.why) == ("a.wav", report.failed[0].why)
+    assert (corpus.info().missing, corpus.info().failed) == (1, 0)
     agrees(corpus)
+
+    save(sounds / "a.wav", 0)
+    (mended,) = corpus.add(sounds, workers=1).ok
+    assert (mended.id, mended.missing, mended.why) == (document, False, "")
+    assert values(corpus) == before
+    agrees(corpus)
+
+
+def test_a_sound_of_which_a_part_was_missing_is_so_again_when_it_comes_back(corpus, sounds):
+    path = sounds / "a.wav"
+    content = path.read_bytes()[:20_000]
+    path.write_bytes(content)
+    (first,) = corpus.add(sounds, workers=1).partial
+    path.write_bytes(b"")
+    corpus.add(sounds, workers=1)
+    path.write_bytes(content)
+    (again,) = corpus.add(sounds, workers=1).partial
+    assert (again.id, again.why) == (first.id, first.why)
 
 
 def test_a_member_that_cannot_be_unpacked_any_more_leaves_its_document(corpus, sounds, agrees):

@@ -1,7 +1,9 @@
+import gc
 import io
 import os
 import pickle
 import sys
+import tempfile
 import zipfile
 
 import pytest
@@ -202,7 +204,8 @@ def test_a_message_of_one_line_can_be_printed_anywhere(text):
     assert one_line(line) == line
 
 
-def test_members_of_an_archive_of_bytes_travel_without_the_archive():
+def test_members_of_an_archive_of_bytes_travel_without_any_content(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for number in range(20):
@@ -210,8 +213,12 @@ def test_members_of_an_archive_of_bytes_travel_without_the_archive():
     sources = discover([content.getvalue()]).sources
     for source in sources:
         packed = pickle.dumps(source)
-        assert len(packed) < 20_000
+        assert len(packed) < 1000
         again = pickle.loads(packed)
         assert again.record() == source.record()
         assert again.read() == bytes(10_000)
     assert len({source.uri for source in sources}) == 20
+    assert len(list(tmp_path.iterdir())) == 1
+    del source, again, sources
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
