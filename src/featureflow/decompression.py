@@ -17,10 +17,18 @@ class Decompressor(Protocol):
     """What bz2 and lzma have in common."""
 
     @property
-    def eof(self) -> bool: ...
+    def eof(self) -> bool:
+        """Bool : Whether there is no more to come."""
+        ...
+
     @property
-    def needs_input(self) -> bool: ...
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
+    def needs_input(self) -> bool:
+        """Bool : Whether it has nothing left to unpack."""
+        ...
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        """Return at most so many bytes of what was compressed."""
+        ...
 
 
 class _Stored:
