@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from featureflow.errors import CyclicGraph, UnknownFeature
@@ -51,6 +52,15 @@ class Plan:
     def roots(self) -> tuple[str, ...]:
         """Tuple of str : The steps whose input has to be handed over."""
         return tuple(step.name for step in self.steps if not step.needs)
+
+    @cached_property
+    def consumers(self) -> dict[str, list[tuple[Spec, int]]]:
+        """Dict : For each name the steps that need it, and as which of their inputs."""
+        found: dict[str, list[tuple[Spec, int]]] = {}
+        for spec in self.steps:
+            for place, need in enumerate(spec.needs):
+                found.setdefault(need, []).append((spec, place))
+        return found
 
 
 def plan(graph: Graph, want: Iterable[str], have: Callable[[str], bool]) -> Plan:
