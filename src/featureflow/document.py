@@ -34,7 +34,7 @@ _SPILL = 8 << 20
 _SEAL = 32
 _PAGE, _PAGE_HEAD = 4096, 16
 _HELD = 1500  # bytes of a header, with which it is a small record
-_LEAST = 1700  # bytes that are small by themselves
+_LEAST = 1000  # bytes that are small by themselves
 
 
 class Document:
