@@ -18,7 +18,7 @@ import json
 import math
 import re
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Protocol, TypeVar, cast
 
@@ -119,7 +119,7 @@ def encode(value: Any) -> bytes:
     try:
         tree = _pack(value, payload)
     except _Unstorable as error:
-        raise CodecError(f"value{error.where} {error}") from None
+        raise CodecError(f"value{_place(value)} {error}") from None
     body = _ENCODER.encode(tree).encode()
     body += b" " * (-(len(body) + _HEAD.size) % _ALIGNMENT)
     return b"".join((_HEAD.pack(len(body)), body, *payload.pieces))
@@ -175,9 +175,7 @@ class _Payload:
 
 
 class _Unstorable(Exception):
-    """Something in a value cannot be stored; `where` says how to get there."""
-
-    where = ""
+    """Something in a value cannot be stored."""
 
 
 def _pack(value: Any, payload: _Payload) -> Any:
@@ -187,15 +185,17 @@ def _pack(value: Any, payload: _Payload) -> Any:
     if kind is float:
         return value if math.isfinite(value) else {_TAG: "float", "is": repr(value)}
     if kind in _names:
-        state = _packed(_state(value).items(), ".{}", payload)
-        return {_TAG: "object", "type": _names[kind], "state": dict(state)}
-    if kind is list or kind is tuple:
-        items = [item for _, item in _packed(enumerate(value), "[{}]", payload)]
-        return items if kind is list else {_TAG: "tuple", "of": items}
+        state = {key: _pack(item, payload) for key, item in _state(value).items()}
+        return {_TAG: "object", "type": _names[kind], "state": state}
+    if kind is list:
+        return [_pack(item, payload) for item in value]
+    if kind is tuple:
+        return {_TAG: "tuple", "of": [_pack(item, payload) for item in value]}
     if kind is dict:
-        if any(type(key) is not str or key == _TAG for key in value):
-            raise _Unstorable("has keys that are not plain str: store a list of pairs")
-        return dict(_packed(value.items(), "[{!r}]", payload))
+        for key in value:
+            if type(key) is not str or key == _TAG:
+                raise _Unstorable("has keys that are not plain str: store a list of pairs")
+        return {key: _pack(item, payload) for key, item in value.items()}
     if isinstance(value, Fraction):
         return {_TAG: "fraction", "is": f"{value.numerator}/{value.denominator}"}
     if kind is range:
@@ -210,16 +210,22 @@ def _pack(value: Any, payload: _Payload) -> Any:
     )
 
 
-def _packed(
-    items: Iterable[tuple[Any, Any]], step: str, payload: _Payload
-) -> Iterator[tuple[Any, Any]]:
-    """Yield items with their values packed; an error says by which `step` it was reached."""
-    for key, item in items:
+def _place(value: Any) -> str:
+    """Return where in a value the first thing is that cannot be stored."""
+    kind = type(value)
+    items: list[tuple[str, Any]] = []
+    if kind in _names:
+        items = [(f".{key}", item) for key, item in _state(value).items()]
+    elif kind in (list, tuple):
+        items = [(f"[{i}]", item) for i, item in enumerate(value)]
+    elif kind is dict:
+        items = [(f"[{key!r}]", item) for key, item in value.items()]
+    for step, item in items:
         try:
-            yield key, _pack(item, payload)
-        except _Unstorable as error:
-            error.where = step.format(key) + error.where
-            raise
+            _pack(item, _Payload())
+        except _Unstorable:
+            return step + _place(item)
+    return ""
 
 
 def _state(value: Any) -> dict[str, Any]:

@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from featureflow.errors import CyclicGraph, UnknownFeature
-from featureflow.node import Transform, is_fitting
+from featureflow.node import Transform, Whole, is_fitting, is_streaming
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,15 @@ class Spec:
     name: str
     node: Any
     needs: tuple[str, ...] = ()
+
+    @cached_property
+    def kind(self) -> Literal["fitting", "together", "streaming", "each"]:
+        """str : How the node is run: of its whole inputs, as a stream, or for each chunk."""
+        if is_fitting(self.node):
+            return "fitting"
+        if len(self.needs) > 1 or isinstance(self.node, Whole):
+            return "together"
+        return "streaming" if is_streaming(self.node) else "each"
 
 
 Graph = Mapping[str, Spec]

@@ -9,7 +9,7 @@ import numpy as np
 
 from featureflow.errors import Error, GraphError, NodeError, UnavailableError
 from featureflow.naming import node_name
-from featureflow.node import Stage, Whole, is_fitting, is_streaming
+from featureflow.node import Stage
 from featureflow.plan import Plan, Spec
 
 Emit = Callable[[str, Any], None]
@@ -110,13 +110,11 @@ def locked(value: Any) -> Any:
 def _stage(spec: Spec) -> Stage:
     """Return what runs a node, whatever kind it is; its steps take (place of the input, chunk)."""
     node = spec.node
-    if is_fitting(node):
-        return _Together(node.fit, spec.needs)
-    if len(spec.needs) > 1 or isinstance(node, Whole):
-        return _Together(node, spec.needs)
-    if is_streaming(node):
+    if spec.kind == "each":
+        return _EachChunk(node)
+    if spec.kind == "streaming":
         return _Streamed(node.stream())
-    return _EachChunk(node)
+    return _Together(node.fit if spec.kind == "fitting" else node, spec.needs)
 
 
 class _EachChunk:

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import as_strided
 
 from featureflow.errors import InvalidParameter
 from zounds.arrays import ArrayWithUnits, ConstantRateTimeSeries
@@ -185,11 +184,11 @@ class _Framing:
         self._buffer = np.empty((span, *chunk.shape[1:]), chunk.dtype)
         # the windows of a full block, as views of the buffer
         step, *inner = self._buffer.strides
-        self._views = as_strided(
-            self._buffer,
+        self._views: Array = np.ndarray(
             (self._block, self._window, *chunk.shape[1:]),
-            (self._hop * step, step, *inner),
-            writeable=False,
+            chunk.dtype,
+            self._buffer,
+            strides=(self._hop * step, step, *inner),
         )
 
 
