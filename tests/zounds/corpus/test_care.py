@@ -20,7 +20,8 @@ def prepared(tmp_path_factory, save):
     """A folder of ten sounds, and a corpus of them that is indexed."""
     folder = tmp_path_factory.mktemp("prepared")
     for seed in range(10):
-        save(folder / "sounds" / f"{seed}.wav", seed)
+        # long enough that not all of a feature lies in its header
+        save(folder / "sounds" / f"{seed}.wav", seed, seconds=2)
     corpus = zounds.Corpus(folder / "corpus")
     corpus.add(folder / "sounds", workers=1)
     corpus.learn()
@@ -191,7 +192,7 @@ def flip(store, key):
 
 DAMAGES = {
     "a feature": lambda store: flip(store, keys(store, "/bfcc/", "00000000")[0]),
-    "a code": lambda store: flip(store, keys(store, "/segments/", "00000000")[0]),
+    "a code": lambda store: flip(store, keys(store, "/segments/", "header")[0]),
     "a lost record": lambda store: store.delete(keys(store, "/bfcc/", "00000000")[0]),
     "a header": lambda store: flip(store, keys(store, "/bfcc/", "header")[0]),
     "an entry": lambda store: flip(store, keys(store, "documents/")[0]),
@@ -255,7 +256,7 @@ def test_a_document_that_is_gone_comes_back_by_adding_its_sound(indexed, prepare
 def test_an_index_that_is_damaged_is_told_and_built_again(indexed, prepared):
     before = answers(indexed, prepared)
     store = ff.LmdbDatabase(indexed.path / "index")
-    flip(store, keys(store, "/snapshot/", "00000000")[0])
+    flip(store, keys(store, "/snapshot/", "header")[0])
     (problem,) = indexed.check().problems
     assert "\n" not in problem
     with pytest.raises(zounds.SearchError, match=r"is damaged: call index\(\)"):
