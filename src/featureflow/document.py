@@ -34,6 +34,7 @@ _SPILL = 8 << 20
 _SEAL = 32
 _PAGE, _PAGE_HEAD = 4096, 16
 _HELD = 1500  # bytes of a header, with which it is a small record
+_MARK = 60  # bytes that it takes to say that a part is held
 _LEAST = 1000  # bytes that are small by themselves
 
 
@@ -233,7 +234,7 @@ class Writer:
             for part, is_held in _cut(record, _HELD - placed.held):
                 if is_held:
                     parts.append(np.frombuffer(part, np.uint8))
-                    placed.held += len(part)
+                    placed.held += len(part) + _MARK
                     continue
                 parts.append(content_digest(part))
                 self._records[value.record(self._run, placed.elsewhere)] = part
@@ -277,7 +278,7 @@ class _Placed:
     """Where the records of a value go."""
 
     records: list[list[Any]]
-    held: int = 0  # bytes, in the header
+    held: int = 0  # bytes of the header
     elsewhere: int = 0  # parts
 
 
@@ -289,6 +290,7 @@ def _cut(record: bytes, room: int) -> Iterator[tuple[bytes, bool]]:
     """
     pages = (len(record) + _PAGE_HEAD) // _PAGE
     full = max(0, pages * _PAGE - _PAGE_HEAD)
+    room = max(0, room)
     small = max(0, len(record) - full - room)
     if small > _LEAST:
         full, small, room = len(record), 0, 0
