@@ -21,6 +21,7 @@ class Model(Protocol):
     features: dict[str, Feature]
     graph: Graph
     fixed: dict[str, str]
+    plans: dict[tuple[str, ...], Plan]
 
 
 class _EnoughError(Exception):
@@ -28,11 +29,29 @@ class _EnoughError(Exception):
 
 
 class Computation:
-    """What is computed for a document, now: with the models as they are learned at this moment."""
+    """What is computed for a document, now: with the models as they are learned at this moment.
+
+    Parameters
+    ----------
+    model : Model
+    document : Document
+    token : str
+        Stands for the content of the document.
+    again : set of str
+        What is computed even if it is there.
+    is_new : bool
+        Whether nothing is there: nothing of the document is visible before all of it is.
+    """
 
     def __init__(
-        self, model: Model, document: Document, token: str, again: Set[str] = frozenset()
+        self,
+        model: Model,
+        document: Document,
+        token: str,
+        again: Set[str] = frozenset(),
+        is_new: bool = False,
     ) -> None:
+        self._is_new = is_new
         self._again = again
         self._model = model
         self._document = document
@@ -113,7 +132,7 @@ class Computation:
         collect: tuple[str, list[Any]] | None = None,
     ) -> None:
         """Compute features, and store those that are to be stored, with the document's entry."""
-        todo = plan(self._model.graph, wanted, self._has)
+        todo = self._plan(wanted)
         writer = Writer(self._document)
         stored: dict[str, Value] = {}
         for step in todo.steps:
@@ -141,10 +160,22 @@ class Computation:
                 error.add_note(f"in document {self._document.id!r} of {self._model.__name__}")
             raise
 
+    def _plan(self, wanted: list[str]) -> Plan:
+        """Return what has to be done; of a new document that is always the same."""
+        if not self._is_new:
+            return plan(self._model.graph, wanted, self._has)
+        known = self._model.plans.get(tuple(wanted))
+        if known is None:
+            known = plan(self._model.graph, wanted, have=lambda _: False)
+            self._model.plans[tuple(wanted)] = known
+        return known
+
     def _check_unchanged(self, todo: Plan) -> None:
         """Raise unless what was computed still is what it was announced to be."""
         now = Computation(self._model, self._document, self._token)
         for name in (step.name for step in todo.steps if step.name in self._model.features):
+            if name in self._model.fixed:
+                continue
             if now.fingerprint_of(name) != self.fingerprint_of(name):
                 raise UnavailableError(
                     f"{name} of {self._document.id!r} was computed while a model that it needs "

@@ -216,7 +216,7 @@ def _problem(document: Document, value: Value) -> Problem | None:
             return found
         seen, whole = header, 0
         try:
-            for _ in document.records(value, header):
+            for _ in document.parts(value, header):
                 whole += 1
             return None
         except CorruptRecord as error:
@@ -224,11 +224,11 @@ def _problem(document: Document, value: Value) -> Problem | None:
 
 
 def _copy_value(document: Document, value: Value, batch: Batch) -> tuple[int, int]:
-    """Copy a value; return how many records it has, and their size."""
-    header, size, number = document.header(value), 0, 0
-    for number, record in enumerate(document.records(value, header), 1):
-        size += _put(batch, value.record(header["run"], number - 1), record)
-    return number + 1, size + _put(batch, value.header, document.store.read(value.header))
+    """Copy a value; return how many keys it has, and the size of it all."""
+    parts = document.parts(value, document.header(value))
+    sizes = [_put(batch, key, part) for key, part in parts]
+    sizes.append(_put(batch, value.header, document.store.read(value.header)))
+    return len(sizes), sum(sizes)
 
 
 def _put(batch: Batch, key: str, record: bytes) -> int:

@@ -31,6 +31,7 @@ with lmdb.open(sys.argv[1], readonly=True, lock=False).begin() as transaction:
     sys.exit(sum(1 for _ in transaction.cursor()) != transaction.stat()["entries"])
 """
 
+_FORMAT_KEY = FORMAT_KEY.encode()
 _FIRST_MAP = 64 << 20
 _READERS = 1022
 _PAGE = 1000
@@ -88,10 +89,18 @@ class LmdbDatabase:
 
     def write(self, records: Mapping[str, bytes]) -> None:
         """See `Store.write`; one transaction, on disk when it returns."""
+        encoded = {as_bytes(key): value for key, value in records.items()}
 
         def put(transaction: lmdb.Transaction) -> None:
-            for key, value in records.items():
-                transaction.put(as_bytes(key), value)
+            cursor = transaction.cursor()
+            last = bytes(cursor.key()) if cursor.last() else b""
+            added: dict[bytes, bytes] = {}
+            if last == _FORMAT_KEY and transaction.stat()["entries"] == 1:  # put it in its turn
+                cursor.delete()
+                last, added = b"", {_FORMAT_KEY: FORMAT}
+            for key, value in sorted((added | encoded).items()):
+                # what comes after all that is there fills its pages
+                cursor.put(key, value, append=key > last)
 
         self._environment.write(put)
 
@@ -130,7 +139,7 @@ class LmdbDatabase:
                 if key < start or not key.isascii():
                     raise StoreError(_damaged(self.path, f"the key {key[:80]!r} cannot be there"))
                 start = key + b"\0"
-                if key != FORMAT_KEY.encode():
+                if key != _FORMAT_KEY:
                     yield key.decode("ascii")
             if len(page) < _PAGE:
                 return
@@ -235,13 +244,12 @@ class _Environment:
         length = (self.path / "data.mdb").stat().st_size
         if length < needed:
             self._lengthen(length, needed)
-        key = FORMAT_KEY.encode()
         with opened.begin() as transaction:
-            found = transaction.get(key)
+            found = transaction.get(_FORMAT_KEY)
             empty = transaction.stat()["entries"] == 0
         if found is None and empty:
             with opened.begin(write=True) as transaction:
-                transaction.put(key, FORMAT, overwrite=False)
+                transaction.put(_FORMAT_KEY, FORMAT, overwrite=False)
         else:
             check_format(bytes(found or b""), str(self.path))
 

@@ -29,7 +29,7 @@ _ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(64 << 20),
 }
 _IDLE = 60  # s until workers that nobody needs leave
-_LARGEST_BATCH = 64
+_SMALLEST_BATCH, _LARGEST_BATCH = 4, 64
 
 
 class Pool:
@@ -90,7 +90,7 @@ class Pool:
         CorpusError
             If a given executor breaks, or workers cannot be started.
         """
-        batches = _batches(items, weight)
+        batches = _batches(items, weight, self._workers)
         pending: dict[Future[Any], list[Item]] = {}
         finished = False
         try:
@@ -175,15 +175,19 @@ class Pool:
             self._executor.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]
 
 
-def _batches(items: Sequence[Item], weight: Callable[[Item], float]) -> Iterator[list[Item]]:
-    """Yield small batches first, so that every worker has one soon, and large ones later."""
+def _batches(
+    items: Sequence[Item], weight: Callable[[Item], float], workers: int
+) -> Iterator[list[Item]]:
+    """Yield small batches first and last: every worker has one soon, and all are done together."""
     batch: list[Item] = []
-    size, limit = 0.0, 4
-    for item in items:
+    size, limit = 0.0, _SMALLEST_BATCH
+    for place, item in enumerate(items):
         heavy = weight(item)
-        if batch and (len(batch) == limit or size + heavy > 1):
+        if batch and (len(batch) >= limit or size + heavy > 1):
             yield batch
-            batch, size, limit = [], 0.0, min(2 * limit, _LARGEST_BATCH)
+            fair = (len(items) - place) // (4 * workers)  # of what is left
+            limit = max(_SMALLEST_BATCH, min(2 * limit, fair, _LARGEST_BATCH))
+            batch, size = [], 0.0
         batch.append(item)
         size += heavy
     if batch:

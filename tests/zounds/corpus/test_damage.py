@@ -63,9 +63,9 @@ def rename(corpus, key, other):
 
 
 FLIPS = {
-    "a feature": ("/bfcc/", "00000000"),
+    "a feature": ("/clip_timbre/", "header"),
     "a header": ("/facts/", "header"),
-    "a code": ("/segments/", "00000000"),
+    "a code": ("/segments/", "header"),
     "an entry": ("documents/", ""),
     "an outcome": ("corpus/sources/file", ""),
 }
@@ -90,7 +90,7 @@ def test_what_is_damaged_is_mended_by_a_rescan(corpus, whole, where, compacted):
 
 def test_of_what_compact_leaves_out_it_is_told_until_it_is_there_again(corpus, whole):
     before = everything(corpus)
-    flip(corpus, stored(corpus, "/bfcc/", "00000000")[0])
+    flip(corpus, stored(corpus, "/clip_timbre/", "header")[0])
     assert corpus.compact().damaged == 1
     (problem,) = corpus.check().problems
     assert "its bfcc is not there any more: run zounds rescan" in problem
@@ -102,7 +102,7 @@ def test_of_what_compact_leaves_out_it_is_told_until_it_is_there_again(corpus, w
 
 
 def test_a_rescan_says_what_it_has_mended(corpus):
-    flip(corpus, stored(corpus, "/bfcc/", "00000000")[0])
+    flip(corpus, stored(corpus, "/clip_timbre/", "header")[0])
     corpus.random(0).database.delete(stored(corpus, "documents/")[5])
     changes = corpus.rescan(workers=1)
     assert len(changes.mended) == 2
@@ -112,7 +112,7 @@ def test_a_rescan_says_what_it_has_mended(corpus):
 
 def test_codes_that_are_damaged_are_computed_again(corpus, whole):
     found = list(corpus.search(whole / "sounds" / "1.wav"))
-    for key in stored(corpus, "/clip/", "00000000"):
+    for key in stored(corpus, "/clip/", "header"):
         flip(corpus, key)
     assert corpus.rescan(workers=1).unchanged == 11
     assert corpus.index(workers=1) == 11
@@ -135,7 +135,7 @@ def test_a_key_that_is_another_now_is_told_and_mended(corpus, part):
 
 def test_what_is_damaged_of_a_sound_that_is_away_is_mended_when_it_is_back(corpus, whole, tmp_path):
     before = everything(corpus)
-    flip(corpus, stored(corpus, "/bfcc/", "00000000")[0])
+    flip(corpus, stored(corpus, "/clip_timbre/", "header")[0])
     sounds = whole / "sounds"
     sounds.rename(tmp_path / "unplugged")
     try:

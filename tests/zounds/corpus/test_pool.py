@@ -101,6 +101,16 @@ def test_heavy_items_do_not_share_a_batch():
     assert max(found.values()) > 10
 
 
+def test_batches_are_small_at_first_and_at_last():
+    pool, sizes = Pool(2), []
+    for batch in pool.run(squares, range(1000), lambda item: 0.001, lambda item, why: (item, why)):
+        sizes.append(len(batch))
+    assert sum(sizes) == 1000
+    assert max(sizes) == 64
+    assert min(sizes[:3]) == 4  # they come as they are done
+    assert max(sizes[-6:]) < 32
+
+
 def test_a_worker_has_one_thread_for_linear_algebra():
     def threads(batch):
         import numpy  # noqa: F401

@@ -98,7 +98,7 @@ def test_a_sound_that_cannot_be_read_is_left_out_with_a_warning(sounds):
     studied = model_of(preset("timbre").study(0), sounds.database)
     expected = learned_from([studied(f"{seed}") for seed in range(9) if seed != 4])
     store = sounds.database
-    part = next(k for k in store.keys("values/4/") if "/clip_timbre/" in k and k[-1].isdigit())
+    part = next(k for k in store.keys("values/4/") if "/clip_timbre/" in k)
     before = store.read(part)
     store.write({part: b"damaged"})
     with pytest.warns(UserWarning, match="is not learned from"):
