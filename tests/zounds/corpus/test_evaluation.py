@@ -165,6 +165,8 @@ def test_a_kind_of_one_is_no_query_and_no_two_of_a_kind_are_an_error(notes):
     outcomes = documents(notes)
     with pytest.raises(zounds.SearchError, match="no two of 60 sounds have the same label"):
         notes.evaluate({o.id: o.name for o in outcomes})
+    with pytest.raises(zounds.SearchError, match="all sounds have the label 'x', and every search"):
+        notes.evaluate({o.id: "x" for o in outcomes})
     judge = Judge(["a", "b", "a", "c"], queries=99, seed=0)
     assert (judge.queries, judge.alone) == ([0, 2], 2)
 

@@ -14,7 +14,7 @@ def folder(tmp_path_factory, save):
     """A folder of nine sounds."""
     folder = tmp_path_factory.mktemp("learning") / "sounds"
     for seed in range(9):
-        save(folder / f"{seed}.wav", seed, seconds=0.3)
+        save(folder / f"{seed}.wav", seed, seconds=0.4)
     return folder
 
 

@@ -723,6 +723,8 @@ def test_what_comes_late_in_a_long_sound_is_found_as_what_it_is(notes, tmp_path,
     first = next(hit for hit in results if not hit.name.startswith(("reed", "organ")))
     assert first.start > (count + 1) * len(organ) / 44100 - 1
     assert first.score > 0.7
+
+
 def test_a_member_of_an_archive_is_searched_with_as_if_that_was_a_folder(corpus, sounds, tmp_path):
     archive = tmp_path / "kit.zip"
     with zipfile.ZipFile(archive, "w") as target:
