@@ -151,10 +151,9 @@ def search(
     """See `Corpus.search`."""
     if asked.unit not in UNITS:
         raise SearchError(f"unit={asked.unit!r}: give one of {', '.join(UNITS)}")
-    if isinstance(query, CorpusHit):
-        if asked.start is None and asked.duration is None and asked.unit == "segment":
-            asked = replace(asked, start=query.start, duration=query.duration)
-        query = query.id
+    whole = asked.start is None and asked.duration is None
+    if isinstance(query, CorpusHit) and whole and asked.unit == "segment":
+        asked = replace(asked, start=query.start, duration=query.duration)
     generation, model = searchable(home), home.model
     layer = Query(model, generation, asked).of(query, more, less)
     if not rerank:
@@ -207,6 +206,9 @@ class Query:
         thing, more, less
             See `Corpus.search`.
         """
+        for name, several in (("more", more), ("less", less)):
+            if not isinstance(several, list | tuple):
+                raise SearchError(f"{name} is a {type(several).__name__}: give a list of sounds")
         thing, *rest = map(_resolved, (thing, *more, *less))
         more, less = rest[: len(more)], rest[len(more) :]
         if not rest:
@@ -359,7 +361,12 @@ class Query:
 
 
 def _resolved(thing: Any) -> Any:
-    """Return what a path into an archive names, or the one row of a series; else the same."""
+    """Return what a path into an archive, a hit, or a series of one row stands for.
+
+    Anything else stands for itself.
+    """
+    if isinstance(thing, CorpusHit):
+        return thing.id
     if isinstance(thing, str | os.PathLike):
         path = Path(os.path.abspath(os.path.expanduser(os.fsdecode(thing))))
         return into_archive(path) or thing

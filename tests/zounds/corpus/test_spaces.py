@@ -9,8 +9,6 @@ from zounds.corpus.spaces import BitSpace, Layer, Neighbourhoods
 from zounds.learn.binary import quantised
 from zounds.learn.smoothing import expanded, in_context, smoothed
 
-NONE = np.zeros(0, bool)
-
 
 def clusters(count=80, kinds=4, seed=0):
     """Vectors of some kinds, as bytes."""

@@ -60,9 +60,7 @@ def test_kinds_are_found_far_better_than_by_the_article(notes):
     assert share_of_the_right_kind(notes, 2, 10) > 0.95
 
 
-def test_the_same_sounds_and_seed_give_the_same_bytes_whoever_does_the_work(
-    tmp_path, save, monkeypatch
-):
+def test_the_same_sounds_and_seed_give_the_same_bytes_whoever_does_the_work(tmp_path, save):
     for seed in range(12):
         save(tmp_path / "sounds" / f"{seed}.wav", seed, seconds=0.3)
     made = []
