@@ -119,7 +119,7 @@ def searchable(home: Home) -> Generation:
     SearchError
         If there is nothing, with what to do about it.
     """
-    found = home.indexed() if home.job.model else None
+    found = home.indexed() if home.exists() and home.job.model else None
     if found is not None and found.fingerprint == home.fingerprint():
         return found
     _check_sounds(home)

@@ -404,8 +404,9 @@ HOLDER = """
 import sys, zounds
 corpus = zounds.Corpus(sys.argv[1])
 def tell(progress):
-    print("at work", flush=True)
-    sys.stdin.readline()
+    if progress.done:
+        print("at work", flush=True)
+        sys.stdin.readline()
 corpus.add(sys.argv[2], workers=1, progress=tell)
 """
 
