@@ -1,1 +1,9 @@
-"""Indexes: codes to hits."""
+"""Indexes: codes to hits.
+
+`Codes` are searched in memory; `kinds` says how, the way that is in use first.
+"""
+
+from zounds.index.codes import Codes
+from zounds.index.scan import kinds
+
+__all__ = ["Codes", "kinds"]
