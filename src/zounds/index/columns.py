@@ -111,7 +111,7 @@ class Columns:
     def __init__(self, path: Path, seal: str) -> None:
         self.path = path
         try:
-            self._bytes = np.memmap(path, np.uint8, mode="r")
+            self._bytes = np.asarray(np.memmap(path, np.uint8, mode="r"))
             # n chunks and n digests; the last chunk may be shorter
             count = -(-len(self._bytes) // (_CHUNK + _DIGEST))
             self._end = len(self._bytes) - count * _DIGEST

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -103,10 +103,21 @@ def write(path: Path, table: Table) -> str:
     """Write a segment of documents; return its seal."""
     table = table.sorted()
     arrays: dict[str, Any] = {"offsets": np.cumsum([0, *table.counts], dtype=np.int64)}
+    hashes = _hashes(table.ids)
+    arrays["hashed"] = np.argsort(hashes, kind="stable")
+    arrays["hashes"] = hashes[arrays["hashed"]]
     for name in _TEXTS:
         arrays |= texts(name, table.texts[name])
     arrays |= Codes(table.packed).arrays()
     return seal(path, arrays)
+
+
+def _hashes(ids: list[str]) -> npt.NDArray[np.uint64]:
+    """Return a number for each id by which it is found."""
+    digests = (
+        hashlib.blake2b(_id.encode("utf-8", "surrogatepass"), digest_size=8).digest() for _id in ids
+    )
+    return np.frombuffer(b"".join(digests), np.uint64)
 
 
 class Segment:
@@ -147,10 +158,18 @@ class Segment:
         rows = int(self._columns.checked(self._columns.raw("offsets")[-1:])[0])
         return Codes.of(self._width, rows, {name: self._columns[name] for name in names})
 
-    def find(self, _id: str) -> int | None:
-        """Return the number of a document; None if it is not here."""
-        place = bisect_left(self.ids, _id)
-        return place if place < len(self) and self.ids[place] == _id else None
+    def find(self, ids: Collection[str]) -> list[int]:
+        """Return the numbers of those documents, of some ids, that are here."""
+        hashes, documents = self._columns["hashes"], self._columns["hashed"]
+        wanted = list(ids)
+        asked = _hashes(wanted)
+        first, last = (np.searchsorted(hashes, asked, side) for side in ("left", "right"))
+        return [
+            number
+            for place in np.flatnonzero(first < last).tolist()
+            for number in documents[first[place] : last[place]].tolist()
+            if self.ids[number] == wanted[place]
+        ]
 
     def documents_of(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Return the numbers of the documents that some codes belong to."""

@@ -27,7 +27,8 @@ from zounds.index.segment import Coded, Segment, Table
 from zounds.index.snapshot import Part, Snapshot
 
 _SUFFIX = ".segment"
-_FACTOR = 4  # a segment is merged with later ones unless it is that many times as large
+_FACTOR = 4  # a segment is small unless it is that many times as large as those after it
+_MANY = 8  # small segments are merged when there are so many
 
 
 class Segments:
@@ -246,7 +247,7 @@ class Writer:
 
 def _buried(entry: Entry, segment: Segment, gone: Collection[str]) -> Entry:
     """Return the entry of a segment after some documents are gone."""
-    found = [number for number in map(segment.find, gone) if number is not None]
+    found = segment.find(gone)
     if not found:
         return entry
     removed = np.union1d(np.array(entry.removed, np.int64), found)
@@ -257,14 +258,20 @@ def _buried(entry: Entry, segment: Segment, gone: Collection[str]) -> Entry:
 
 
 def _to_merge(entries: list[Entry], size: int) -> int:
-    """Return how many of the last segments are written again, together with `size` new codes."""
-    count = 0
+    """Return how many of the last segments are written again, together with `size` new codes.
+
+    Those that are small beside what comes after them, once there are many; and from the first on
+    that holds more codes of removed documents than others.
+    """
+    for place, entry in enumerate(entries):
+        if 2 * entry.dead > entry.codes:
+            return len(entries) - place
+    small = 0
     for entry in reversed(entries):
-        alive = entry.codes - entry.dead
-        if alive >= _FACTOR * max(size, 1) and alive >= entry.dead:
+        if entry.codes >= _FACTOR * max(size, 1):
             break
-        count, size = count + 1, size + alive
-    return count
+        small, size = small + 1, size + entry.codes
+    return small if small >= _MANY else 0
 
 
 def _without(documents: int, removed: tuple[int, ...]) -> npt.NDArray[np.bool_] | None:

@@ -249,9 +249,9 @@ def _nearest_of_each_row(keys: Keys) -> Keys:
 
 def _among(segment: Segment, ids: Collection[str]) -> npt.NDArray[np.bool_]:
     """Return which documents of a segment have one of some ids."""
-    if len(ids) < len(segment) // 64:
+    if len(ids) < len(segment):
         found = np.zeros(len(segment), bool)
-        found[[place for place in map(segment.find, ids) if place is not None]] = True
+        found[segment.find(ids)] = True
         return found
     ids = frozenset(ids)
     return np.array([_id in ids for _id in segment.ids.all()], bool)

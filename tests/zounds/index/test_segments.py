@@ -229,8 +229,16 @@ def test_many_small_additions_leave_few_segments(tmp_path):
     index = filled(tmp_path, coded("first", 5))
     for number in range(60):
         change(index, [coded(f"{number}", 5)])
-    assert len(list(tmp_path.glob("*.segment"))) <= 5
+        assert len(list(tmp_path.glob("*.segment"))) <= 12
     assert index.snapshot().documents == 61
+
+
+def test_what_was_removed_does_not_stay_for_ever(tmp_path):
+    index = filled(tmp_path, *[coded(f"{n}", 100) for n in range(50)])
+    before = the_segment(tmp_path).stat().st_size
+    change(index, remove=[f"{n}" for n in range(30)])
+    assert the_segment(tmp_path).stat().st_size < before / 2
+    assert index.snapshot().documents == 20
 
 
 # ---------------------------------------------------------------------------- many at a time
