@@ -76,6 +76,15 @@ class Snapshot:
             if live
         )
 
+    def contents(self) -> dict[str, tuple[str, str]]:
+        """Return the name and the token of each document, by its id."""
+        found = {}
+        for part in self.parts:
+            columns = (part.segment.ids, part.segment.names, part.segment.tokens)
+            every = zip(*(column.all() for column in columns), part.alive, strict=True)
+            found.update({_id: (name, token) for _id, name, token, live in every if live})
+        return found
+
     def search(
         self,
         queries: Packed,
