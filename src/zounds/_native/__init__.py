@@ -15,7 +15,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SOURCES = ("scan.c", "kernel.h")
-LIBRARY = HERE / ("zounds_native.dylib" if sys.platform == "darwin" else "zounds_native.so")
+# the second dot tells it from modules of Python, which also end in .so
+LIBRARY = HERE / ("zounds.native.dylib" if sys.platform == "darwin" else "zounds.native.so")
 
 
 def digest_of_sources() -> str:

@@ -327,7 +327,8 @@ def hamming_index(model: type[ff.BaseModel], feature: ff.Feature) -> type[Hammin
     ...     id_provider = ff.StaticIdProvider("WordIndex")
     >>> codes = np.array([[0, 0, 1, 1], [0, 1, 0, 1]], np.uint8)
     >>> _id = Words.process(_id="a", codes=ConstantRateTimeSeries(codes, SampleRate(1, 1)))
-    >>> WordIndex.build()
+    >>> print(WordIndex.build())
+    a new generation: 1 added, 0 removed, 0 kept
     >>> [(hit.distance, float(hit.time.start)) for hit in WordIndex().search([0, 1, 1, 1])]
     [(1, 0.0), (1, 1.0)]
     """
