@@ -233,3 +233,70 @@ EXPORT int64_t zounds_nearest(
     free(bests);
     return written;
 }
+
+static void sink(uint64_t *heap, int64_t size, int64_t i)
+{
+    uint64_t moved = heap[i];
+    for (int64_t child; (child = 2 * i + 1) < size; i = child) {
+        child += child + 1 < size && heap[child + 1] > heap[child];
+        if (heap[child] <= moved)
+            break;
+        heap[i] = heap[child];
+    }
+    heap[i] = moved;
+}
+
+/* Add one of the keys, if it is among the `most` smallest; return whether it was. */
+static int keep(uint64_t *heap, int64_t *size, int64_t most, uint64_t key)
+{
+    if (*size == most) {
+        if (key >= heap[0])
+            return 0;
+        heap[0] = key;
+        sink(heap, most, 0);
+        return 1;
+    }
+    int64_t i = (*size)++;
+    for (; i && heap[(i - 1) / 2] < key; i = (i - 1) / 2)
+        heap[i] = heap[(i - 1) / 2];
+    heap[i] = key;
+    return 1;
+}
+
+/* Write the k nearest rows, given the nearest codes that are different; return how many. The rows of
+   code i are postings[starts[i]] to postings[starts[i + 1] - 1], in ascending order. */
+static int64_t rows_of_codes(
+    const uint64_t *codes, int64_t count, const int64_t *starts, const uint32_t *postings, int64_t k,
+    uint64_t *keys)
+{
+    int64_t written = 0;
+    for (int64_t i = 0; i < count && written < k;) {
+        uint64_t distance = codes[i] >> SHIFT, *heap = keys + written;
+        int64_t size = 0, most = k - written;
+        for (; i < count && codes[i] >> SHIFT == distance; i++) {
+            uint64_t code = codes[i] & (((uint64_t)1 << SHIFT) - 1);
+            for (int64_t at = starts[code]; at < starts[code + 1]; at++)
+                if (!keep(heap, &size, most, distance << SHIFT | postings[at]))
+                    break; /* later rows of this code are larger still */
+        }
+        for (int64_t last = size - 1; last > 0; last--) {
+            uint64_t largest = heap[0];
+            heap[0] = heap[last];
+            heap[last] = largest;
+            sink(heap, last, 0);
+        }
+        written += size;
+    }
+    return written;
+}
+
+/* The same for many queries, which have `count` codes each. */
+EXPORT int64_t zounds_rows(
+    const uint64_t *codes, int64_t queries, int64_t count, const int64_t *starts,
+    const uint32_t *postings, int64_t k, uint64_t *keys)
+{
+    int64_t written = 0;
+    for (int64_t j = 0; j < queries; j++)
+        written = rows_of_codes(codes + j * count, count, starts, postings, k, keys + j * k);
+    return written;
+}

@@ -45,8 +45,8 @@ class Codes:
         self.width = packed.shape[1]
         self.rows = len(packed)
         different = _collapsed(scan.as_words(packed))
-        self._starts: npt.NDArray[np.int64] | None = None
-        self._postings: npt.NDArray[np.uint32] | npt.NDArray[np.int64] | None = None
+        self._starts: Any = None
+        self._postings: Any = None
         if different is not None:
             first, self._starts, self._postings = different
             packed = packed[first]
@@ -143,49 +143,31 @@ class Codes:
         wanted = min(k, self.rows if live is None else int(np.count_nonzero(live)))
         if not wanted:
             return np.empty((len(words), 0), np.uint64)
-        many = wanted
+        starts, postings, many = self._starts, self._postings, wanted
         while True:
-            # the k nearest rows are among those of the k nearest codes, if all rows count:
-            # a code is left out only for k others that come before it with their first rows
             many = min(many, self.different)
             found = scan.nearest(self._groups, self.different, words, many, None, threads, kind)
-            best = [self._expanded(keys, wanted, live) for keys in found]
-            complete = many == self.different or live is None
-            if complete or all(
-                len(keys) == wanted and keys[-1] >> SHIFT < last[-1] >> SHIFT
-                for keys, last in zip(best, found, strict=True)
+            if live is None:
+                return scan.rows_of_codes(found, starts, postings, wanted, kind)
+            # all rows that are nearer than the last of these codes are known: enough, if k count
+            best = [self._rows_that_count(codes, live)[:wanted] for codes in found]
+            if many == self.different or all(
+                len(rows) == wanted and rows[-1] >> SHIFT < codes[-1] >> SHIFT
+                for rows, codes in zip(best, found, strict=True)
             ):
-                return np.array([keys[:wanted] for keys in best], np.uint64).reshape(
-                    len(best), wanted
-                )
+                return np.array(best, np.uint64).reshape(len(best), wanted)
             many *= 4
 
-    def _expanded(self, keys: Keys, k: int, live: npt.NDArray[np.bool_] | None) -> Keys:
-        """Return the k nearest rows of some codes, given the nearest codes as keys."""
+    def _rows_that_count(self, codes: Keys, live: npt.NDArray[np.bool_]) -> Keys:
+        """Return all rows of some codes that count, as keys, in their order."""
         starts, postings = self._starts, self._postings
-        if starts is None or postings is None or not len(keys) or not k:
-            return np.empty(0, np.uint64)
-        codes, distances = (keys & ROWS).astype(np.int64), keys >> SHIFT
-        begins = starts[codes]
-        counts = starts[codes + 1] - begins
-        if live is None:
-            # enough are those up to the distance at which there are k; of each code the first k
-            enough = int(np.searchsorted(np.cumsum(counts), k))
-            stop = np.searchsorted(distances, distances[min(enough, len(keys) - 1)], side="right")
-            begins, counts, distances = (
-                begins[:stop],
-                np.minimum(counts[:stop], k),
-                distances[:stop],
-            )
+        numbers = (codes & ROWS).astype(np.int64)
+        begins = starts[numbers]
+        counts = starts[numbers + 1] - begins
         places = np.arange(counts.sum()) + np.repeat(begins - np.cumsum(counts) + counts, counts)
         rows = postings[places]
-        found: Keys = np.repeat(distances << SHIFT, counts) | rows.astype(np.uint64)
-        if live is not None:
-            found = found[live[rows]]
-        if len(found) > 4 * k:
-            found = np.partition(found, k)[:k]
-        found.sort()
-        return found[:k]
+        keys = np.repeat(codes >> SHIFT << SHIFT, counts) | rows.astype(np.uint64)
+        return np.sort(keys[live[rows]])
 
     def take(self, rows: npt.NDArray[np.int64]) -> Packed:
         """Return the codes of some rows [shape=(len(rows), ceil(bits / 8)), dtype=uint8]."""

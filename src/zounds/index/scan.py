@@ -55,6 +55,8 @@ def _compiled() -> dict[str, int]:
         *(ctypes.c_int, pointer, whole, whole, ctypes.c_int),
         *(pointer, pointer, whole, whole, pointer),
     ]
+    library.zounds_rows.restype = whole
+    library.zounds_rows.argtypes = [pointer, whole, whole, pointer, pointer, whole, pointer]
     found, number = {}, 0
     while name := library.zounds_kind(number):
         if library.zounds_can(number):
@@ -239,3 +241,58 @@ def _distances(groups: Words, query: Words) -> npt.NDArray[np.uint16]:
         for at in range(0, len(groups), _PIECE)
     ]
     return np.concatenate(parts).reshape(-1) if parts else np.empty(0, np.uint16)
+
+
+def rows_of_codes(
+    found: Keys,
+    starts: npt.NDArray[np.int64],
+    postings: npt.NDArray[np.integer[Any]],
+    k: int,
+    kind: str | None = None,
+) -> Keys:
+    """Return the nearest rows, given the nearest of the different codes that they have.
+
+    Parameters
+    ----------
+    found : np.ndarray [shape=(q, m), dtype=uint64]
+        Keys of codes. They suffice if m is k, or if they are all: a code is left out only for
+        others that come before it with their first rows.
+    starts : np.ndarray [shape=(codes + 1,), dtype=int64]
+        The rows of code i are ``postings[starts[i]:starts[i + 1]]``.
+    postings : np.ndarray [shape=(n,), dtype=uint32 or int64]
+        In ascending order for each code; the first ones of the codes ascend.
+    k : int [range=[1, n]]
+    kind : str or None
+        See `nearest`.
+
+    Returns
+    -------
+    np.ndarray [shape=(q, k), dtype=uint64]
+    """
+    library = _native.library()
+    keys = np.empty((len(found), k), np.uint64)
+    if library is None or kind == "numpy" or postings.dtype != np.uint32 or not _compiled():
+        for codes, best in zip(found, keys, strict=True):
+            best[:] = _rows_by_numpy(codes, starts, postings, k)
+        return keys
+    found = np.ascontiguousarray(found)
+    library.zounds_rows(
+        *(found.ctypes.data, *found.shape, starts.ctypes.data, postings.ctypes.data),
+        *(k, keys.ctypes.data),
+    )
+    return keys
+
+
+def _rows_by_numpy(
+    codes: Keys, starts: npt.NDArray[np.int64], postings: npt.NDArray[np.integer[Any]], k: int
+) -> Keys:
+    numbers, distances = (codes & ROWS).astype(np.int64), codes >> SHIFT
+    begins = starts[numbers]
+    counts = starts[numbers + 1] - begins
+    # enough are those up to the distance at which there are k, of each code the first k
+    enough = int(np.searchsorted(np.cumsum(counts), k))
+    stop = np.searchsorted(distances, distances[min(enough, len(codes) - 1)], side="right")
+    begins, counts, distances = begins[:stop], np.minimum(counts[:stop], k), distances[:stop]
+    places = np.arange(counts.sum()) + np.repeat(begins - np.cumsum(counts) + counts, counts)
+    every: Keys = np.repeat(distances << SHIFT, counts) | postings[places].astype(np.uint64)
+    return np.sort(every)[:k]
