@@ -37,7 +37,6 @@ SIZES = (10**5, 10**6, 10**7)
 LARGE = 10**8
 BATCHES = (1, 100, 1000)
 WINDOW = 30  # frames of a code of the article's
-CUT = 43  # frames, about a second
 ENOUGH = 0.5  # s of measuring, where that is more than two rounds
 
 PROBE = """
@@ -89,7 +88,7 @@ class Heard(zounds.stft(wscheme=zounds.HalfLapped())):
 class Real:
     """Codes of real sounds, as many as are wanted.
 
-    The article's are pooled from montages: cuts of a second from sounds chosen at random. The
+    The article's are those of one sound after the other, each at another speed. The
     default's kind are bits of 64 principal components of its descriptor of segments; where these
     are not enough, codes that have half of their bits from one of them and half from another.
     """
@@ -111,9 +110,7 @@ class Real:
         rng = np.random.default_rng(seed)
         wanted, pieces = count * hop + WINDOW, []
         while wanted > 0:
-            frames = self._frames[rng.integers(len(self._frames))]
-            start = rng.integers(max(1, len(frames) - CUT))
-            pieces.append(frames[start : start + CUT])
+            pieces.append(self._stretched(rng))
             wanted -= len(pieces[-1])
         frames = np.concatenate(pieces)
         bits = np.zeros((len(frames), 2), np.uint64)
@@ -121,6 +118,12 @@ class Real:
         for step in (1, 2, 4, 8, 14):  # to windows of 2, 4, 8, 16, and 30
             bits = bits[:-step] | bits[step:]
         return np.ascontiguousarray(bits[::hop][:count]).view(np.uint8)
+
+    def _stretched(self, rng: np.random.Generator) -> np.ndarray:
+        """Return the frames of a sound, played somewhat faster or slower."""
+        frames = self._frames[rng.integers(len(self._frames))]
+        speed = rng.uniform(0.7, 1.4)
+        return frames[(np.arange(int(len(frames) / speed)) * speed).astype(np.intp)]
 
     def default(self, count: int, seed: int = 0) -> np.ndarray:
         """Return codes of the default."""
