@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -25,14 +26,17 @@ from zounds.corpus.places import into_archive, local_path
 from zounds.corpus.spaces import KIND, LIKE, Layer, Space
 from zounds.errors import SearchError
 from zounds.feature_types import AudioSamplesFeature
-from zounds.index.hamming import distances_to, packed_code
+from zounds.index.hamming import packed_code
 from zounds.index.results import Hit, SearchResults, stretches
+from zounds.index.scan import ROWS, SHIFT
 from zounds.learn.binary import cosines
 from zounds.units import Seconds
 
 Unit = Literal["clip", "segment"]
 Like = Literal["kind", "same"]
 UNITS = ("clip", "segment")
+
+Near = tuple[int, int, int, float]  # a clip or segment, its document, its distance, its score
 
 _PIECE = 1 << 16
 _ROUNDING = Fraction(1, 10**6)  # segments; a time that was printed is not exact
@@ -385,21 +389,16 @@ def hits(
 ) -> Iterator[CorpusHit]:
     """Yield the best hits for any row of a query, at most `per_file` from one document."""
     layer = generation.layers(unit)[like]
-    distances = distances_to(layer.codes, query.codes)
-    order = np.argsort(distances, kind="stable")
-    scores = np.maximum(0, 1 - distances / generation.typical(unit))
+    near = _by_codes(generation, unit, layer, query)
     if query.vectors is not None and layer.vectors is not None:
-        order = _candidates(generation.owners(unit, order), order, n_results, per_file)
-        near = cosines(query.vectors, layer.vectors[order]).max(axis=0)
-        order = order[np.argsort(-near, kind="stable")]
-        scores[order] = np.sort(np.maximum(0, near))[::-1]
-    taken: dict[int, int] = {}
+        near = _by_vectors(near, layer.vectors, query.vectors, n_results, per_file)
+    taken: Counter[int] = Counter()
     known: dict[int, dict[str, Any] | None] = {}
     found = 0
-    for row, document in zip(order.tolist(), generation.owners(unit, order).tolist(), strict=True):
-        if per_file is not None and taken.get(document, 0) >= per_file:
+    for row, document, distance, score in near:
+        if per_file is not None and taken[document] >= per_file:
             continue
-        taken[document] = taken.get(document, 0) + 1
+        taken[document] += 1
         _id = generation.ids[document]
         if document not in known:
             known[document] = _entry(model, _id)
@@ -409,27 +408,44 @@ def hits(
         yield CorpusHit(
             _id,
             generation.time(unit, document, row),
-            int(distances[row]),
+            distance,
             entry["name"],
             entry["roots"]["meta"]["uri"],
-            float(scores[row]),
+            score,
         )
         found += 1
         if found == n_results:
             return
 
 
-def _candidates(
-    owners: npt.NDArray[np.intp], order: npt.NDArray[np.intp], n_results: int, per_file: int | None
-) -> npt.NDArray[np.intp]:
-    """Return the rows to rank by their vectors: the nearest ones, not too many of one document."""
-    if per_file is not None:
-        by_owner = np.argsort(owners, kind="stable")
-        starts = np.searchsorted(owners[by_owner], owners[by_owner])
-        rank = np.empty(len(owners), np.intp)
-        rank[by_owner] = np.arange(len(owners)) - starts
-        order = order[rank < _MOMENTS * per_file]
-    return order[: max(_CANDIDATES, 2 * n_results) * (1 if per_file is None else _MOMENTS)]
+def _by_codes(generation: Generation, unit: Unit, layer: Layer, query: Layer) -> Iterator[Near]:
+    """Yield what is searched by the distance of its code to the nearest of a query."""
+    typical = generation.typical(unit)
+    for keys in layer.prepared.ranked(query.codes):
+        rows, distances = (keys & ROWS).astype(np.intp), (keys >> SHIFT).astype(np.intp)
+        owners = generation.owners(unit, rows).tolist()
+        for row, owner, distance in zip(rows.tolist(), owners, distances.tolist(), strict=True):
+            yield row, owner, distance, max(0.0, 1 - distance / typical)
+
+
+def _by_vectors(
+    near: Iterator[Near], vectors: Any, queries: Any, n_results: int, per_file: int | None
+) -> Iterator[Near]:
+    """Yield the first by their vectors: so many, and not too many of one document."""
+    most = max(_CANDIDATES, 2 * n_results) * (1 if per_file is None else _MOMENTS)
+    taken: Counter[int] = Counter()
+    chosen: list[Near] = []
+    for one in near:
+        taken[one[1]] += 1
+        if per_file is None or taken[one[1]] <= _MOMENTS * per_file:
+            chosen.append(one)
+            if len(chosen) == most:
+                break
+    rows = np.array([row for row, *_ in chosen], np.intp)
+    likeness = cosines(queries, vectors[rows]).max(axis=0)
+    for place in np.argsort(-likeness, kind="stable").tolist():
+        row, owner, distance, _ = chosen[place]
+        yield row, owner, distance, max(0.0, float(likeness[place]))
 
 
 def _entry(model: Any, _id: str) -> dict[str, Any] | None:

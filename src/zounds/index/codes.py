@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +14,7 @@ from zounds.index.scan import ROWS, SHIFT, Keys, Words
 
 Packed = npt.NDArray[np.uint8]
 
+_FIRST = 256
 _SAMPLE = 1 << 16
 _WORTH = 0.5  # collapsing costs a second step, and is worth it where it halves the first
 
@@ -158,6 +160,21 @@ class Codes:
                 return np.array(best, np.uint64).reshape(len(best), wanted)
             many *= 4
 
+    def ranked(self, queries: Packed) -> Iterator[Keys]:
+        """Yield all rows as keys, by their distance to the nearest of some queries.
+
+        They come in pieces that grow: what comes later is looked for when it is asked for.
+
+        Parameters
+        ----------
+        queries : np.ndarray [shape=(q, ceil(bits / 8)), dtype=uint8]
+        """
+        count, given = _FIRST, 0
+        while given < self.rows and len(queries):
+            found = first_of_each_row(np.concatenate(list(self.nearest(queries, count))))[:count]
+            yield found[given:]
+            given, count = len(found), 4 * count
+
     def _rows_that_count(self, codes: Keys, live: npt.NDArray[np.bool_]) -> Keys:
         """Return all rows of some codes that count, as keys, in their order."""
         starts, postings = self._starts, self._postings
@@ -178,6 +195,14 @@ class Codes:
         words = self._groups[rows // scan.GROUP, :, rows % scan.GROUP]
         packed: Packed = np.ascontiguousarray(words).view(np.uint8)[:, : self.width]
         return packed
+
+
+def first_of_each_row(keys: Keys) -> Keys:
+    """Return keys in their order, of each row the first only."""
+    keys = np.sort(keys)
+    _, first = np.unique(keys & ROWS, return_index=True)
+    nearest: Keys = keys[np.sort(first)]
+    return nearest
 
 
 def _checked(packed: Any, what: str) -> Packed:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zounds.index.codes import Packed
+from zounds.index.codes import Packed, first_of_each_row
 from zounds.index.results import Hit
 from zounds.index.scan import ROWS, SHIFT, Keys
 from zounds.index.segment import Segment
@@ -193,7 +193,7 @@ class Snapshot:
         """Return the k first places, (distance, part, row), of what was found in each part."""
         several = [np.concatenate(found) for found in keys] if keys else []
         if any(len(found) > 1 for found in keys):
-            several = [_nearest_of_each_row(every) for every in several]
+            several = [first_of_each_row(every) for every in several]
         if not several:
             return []
         numbers = np.repeat(np.arange(len(several)), [len(every) for every in several])
@@ -246,14 +246,6 @@ class Snapshot:
         """
         for part in self.parts:
             part.segment.check()
-
-
-def _nearest_of_each_row(keys: Keys) -> Keys:
-    """Return the keys in their order, of each row the first only."""
-    keys = np.sort(keys)
-    _, first = np.unique(keys & ROWS, return_index=True)
-    nearest: Keys = keys[np.sort(first)]
-    return nearest
 
 
 def _among(segment: Segment, ids: Collection[str]) -> npt.NDArray[np.bool_]:
