@@ -43,7 +43,7 @@ class Codes:
     """
 
     def __init__(self, packed: Packed) -> None:
-        packed = _checked(packed, "codes")
+        packed = checked(packed, "codes")
         self.width = packed.shape[1]
         self.rows = len(packed)
         different = _collapsed(scan.as_words(packed))
@@ -130,7 +130,7 @@ class Codes:
         kind : str or None
             One of `scan.kinds`.
         """
-        queries = _checked(queries, "queries")
+        queries = checked(queries, "queries")
         if queries.shape[1] != self.width:
             raise SearchError(
                 f"queries of {queries.shape[1]} bytes cannot be compared with codes of "
@@ -205,7 +205,8 @@ def first_of_each_row(keys: Keys) -> Keys:
     return nearest
 
 
-def _checked(packed: Any, what: str) -> Packed:
+def checked(packed: Any, what: str) -> Packed:
+    """Return packed codes; raise `SearchError` if they are none."""
     array = np.asarray(packed)
     if array.ndim != 2 or array.dtype != np.uint8 or not array.shape[1]:
         raise SearchError(
