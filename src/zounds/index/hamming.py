@@ -6,7 +6,6 @@ import base64
 import binascii
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 import featureflow as ff
-from zounds.arrays import AudioSamples, ConstantRateTimeSeries
+from zounds.arrays import AudioSamples
 from zounds.errors import AudioError, SearchError
 from zounds.feature_types import AudioSamplesFeature
+from zounds.index.build import Build, Width
 from zounds.index.places import folder_of
 from zounds.index.results import SearchResults, stretches
 from zounds.index.segment import Coded
@@ -30,29 +30,6 @@ Codes = npt.NDArray[np.uint8]
 
 # what may be wrong with one document, and does not concern the others
 UNREADABLE = (ff.SourceError, ff.UnavailableError, ff.CorruptRecord, AudioError)
-
-
-@dataclass(frozen=True)
-class Build:
-    """What `HammingIndex.build` has done.
-
-    Attributes
-    ----------
-    added, removed, kept : int
-        Documents that were indexed, were taken out, and were in the index before.
-    anew : bool
-        Whether all of them were indexed because there was no index of such codes: none was built
-        before, or it was damaged, or the codes are computed otherwise now.
-    """
-
-    added: int
-    removed: int
-    kept: int
-    anew: bool
-
-    def __str__(self) -> str:
-        said = f"{self.added} added, {self.removed} removed, {self.kept} kept"
-        return f"a new generation: {said}" if self.anew else said
 
 
 class HammingIndex(ff.PersistenceSettings):
@@ -98,7 +75,7 @@ class HammingIndex(ff.PersistenceSettings):
             before = writer.read(fingerprint)
             known = before.contents() if before else {}
             kept: set[str] = set()
-            width = _Width(before.bits if before else None)
+            width = Width(before.bits if before else None)
             fresh = list(cls._coded(known, kept, width))
             if not (fresh or kept):
                 raise SearchError("there are no documents to index: process some sounds first")
@@ -116,7 +93,7 @@ class HammingIndex(ff.PersistenceSettings):
 
     @classmethod
     def _coded(
-        cls, known: dict[str, tuple[str, str]], kept: set[str], width: _Width
+        cls, known: dict[str, tuple[str, str]], kept: set[str], width: Width
     ) -> Iterator[Coded]:
         """Yield the documents that are not in the index as they are; note those that are."""
         for document in cls.model:
@@ -343,37 +320,6 @@ def hamming_index(model: type[ff.BaseModel], feature: ff.Feature) -> type[Hammin
             f"give {model.__name__}.{name}"
         )
     return type("Index", (HammingIndex,), {"model": model, "code": name})
-
-
-class _Width:
-    """The length of the codes of an index.
-
-    Parameters
-    ----------
-    bits : int or None
-        None as long as there are no codes.
-    """
-
-    def __init__(self, bits: int | None) -> None:
-        self.bits = bits
-        self._like = "the index"
-
-    def check(self, name: str, codes: Any) -> None:
-        """Raise `SearchError` unless these are codes, and as long as the others."""
-        timed = isinstance(codes, ConstantRateTimeSeries) and codes.ndim == 2
-        if not timed or not np.isin(codes, (0, 1)).all():
-            shape, dtype = getattr(codes, "shape", "none"), getattr(codes, "dtype", "none")
-            raise SearchError(
-                f"the codes of {name} are a {type(codes).__name__} of shape {shape} and "
-                f"dtype {dtype}: an index takes a time series of (n, bits) zeros and ones"
-            )
-        if self.bits is None:
-            self.bits, self._like = codes.shape[1], name
-        if codes.shape[1] != self.bits:
-            raise SearchError(
-                f"the codes of {name} have {codes.shape[1]} bits, and those of {self._like} have "
-                f"{self.bits}: an index takes one length"
-            )
 
 
 def packed_code(query: Any, bits: int) -> Codes:
