@@ -23,27 +23,20 @@ from zounds.audio.decode import check_sound, open_audio
 from zounds.corpus.generation import Generation
 from zounds.corpus.home import Home
 from zounds.corpus.places import into_archive, local_path
+from zounds.corpus.ranking import by_codes, by_vectors
 from zounds.corpus.spaces import KIND, LIKE, Layer, Space
 from zounds.errors import SearchError
 from zounds.feature_types import AudioSamplesFeature
 from zounds.index.hamming import packed_code
 from zounds.index.results import Hit, SearchResults, stretches
-from zounds.index.scan import ROWS, SHIFT
-from zounds.learn.binary import cosines
 from zounds.units import Seconds
 
 Unit = Literal["clip", "segment"]
 Like = Literal["kind", "same"]
 UNITS = ("clip", "segment")
 
-Near = tuple[int, int, int, float]  # a clip or segment, its document, its distance, its score
-
 _PIECE = 1 << 16
 _ROUNDING = Fraction(1, 10**6)  # segments; a time that was printed is not exact
-
-# How many are ranked by their vectors, at least, and how many moments of one sound among them.
-_CANDIDATES = 100
-_MOMENTS = 5
 
 
 @dataclass(frozen=True)
@@ -389,9 +382,9 @@ def hits(
 ) -> Iterator[CorpusHit]:
     """Yield the best hits for any row of a query, at most `per_file` from one document."""
     layer = generation.layers(unit)[like]
-    near = _by_codes(generation, unit, layer, query)
+    near = by_codes(generation, unit, layer, query)
     if query.vectors is not None and layer.vectors is not None:
-        near = _by_vectors(near, layer.vectors, query.vectors, n_results, per_file)
+        near = by_vectors(near, layer.vectors, query.vectors, n_results, per_file)
     taken: Counter[int] = Counter()
     known: dict[int, dict[str, Any] | None] = {}
     found = 0
@@ -416,36 +409,6 @@ def hits(
         found += 1
         if found == n_results:
             return
-
-
-def _by_codes(generation: Generation, unit: Unit, layer: Layer, query: Layer) -> Iterator[Near]:
-    """Yield what is searched by the distance of its code to the nearest of a query."""
-    typical = generation.typical(unit)
-    for keys in layer.prepared.ranked(query.codes):
-        rows, distances = (keys & ROWS).astype(np.intp), (keys >> SHIFT).astype(np.intp)
-        owners = generation.owners(unit, rows).tolist()
-        for row, owner, distance in zip(rows.tolist(), owners, distances.tolist(), strict=True):
-            yield row, owner, distance, max(0.0, 1 - distance / typical)
-
-
-def _by_vectors(
-    near: Iterator[Near], vectors: Any, queries: Any, n_results: int, per_file: int | None
-) -> Iterator[Near]:
-    """Yield the first by their vectors: so many, and not too many of one document."""
-    most = max(_CANDIDATES, 2 * n_results) * (1 if per_file is None else _MOMENTS)
-    taken: Counter[int] = Counter()
-    chosen: list[Near] = []
-    for one in near:
-        taken[one[1]] += 1
-        if per_file is None or taken[one[1]] <= _MOMENTS * per_file:
-            chosen.append(one)
-            if len(chosen) == most:
-                break
-    rows = np.array([row for row, *_ in chosen], np.intp)
-    likeness = cosines(queries, vectors[rows]).max(axis=0)
-    for place in np.argsort(-likeness, kind="stable").tolist():
-        row, owner, distance, _ = chosen[place]
-        yield row, owner, distance, max(0.0, float(likeness[place]))
 
 
 def _entry(model: Any, _id: str) -> dict[str, Any] | None:

@@ -296,7 +296,7 @@ def hamming_index(model: type[ff.BaseModel], feature: ff.Feature) -> type[Hammin
 
     Examples
     --------
-    >>> from zounds.units import SampleRate
+    >>> from zounds import ConstantRateTimeSeries, SampleRate
     >>> class Words(ff.BaseModel):
     ...     codes = ff.Feature(np.positive, store=True)
     ...     database = ff.InMemoryDatabase()
