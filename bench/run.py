@@ -24,6 +24,7 @@ import accuracy
 import graph
 import ingest
 import quality
+import search
 import timbre
 
 HERE = Path(__file__).parent
@@ -34,6 +35,7 @@ PARTS = {
     "ingest": ingest,
     "timbre": timbre,
     "quality": quality,
+    "search": search,
 }
 HEAD = """# Results
 

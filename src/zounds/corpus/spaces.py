@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 import featureflow as ff
 from zounds.errors import SearchError
+from zounds.index.codes import Codes as PreparedCodes
 from zounds.learn.binary import ITQ, Hyperplanes, packed, quantised
 from zounds.learn.smoothing import expanded, in_context, smoothed
 from zounds.learn.transforms import UnitNorm
@@ -51,6 +53,11 @@ class Layer:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    @cached_property
+    def prepared(self) -> PreparedCodes:
+        """zounds.index.Codes : The codes, to be searched."""
+        return PreparedCodes(self.codes)
 
 
 class Space(Protocol):
