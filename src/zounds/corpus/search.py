@@ -212,7 +212,7 @@ class Query:
             code = self._code(thing)
             if code is not None:
                 return self._known(code)
-            return self._space.queries(self._rows(thing), self._like, self._layers)
+            return self._space.queries(self._rows(thing), self._like, self._unit)
         if self._like != KIND:
             raise SearchError("several sounds are compared by kind: leave like out")
         for one in (thing, *rest):
@@ -221,7 +221,7 @@ class Query:
         # the stretch is that of the first one
         others = Query(self._model, self._generation, Asked(self._unit, self._like))
         wanted = [self._rows(thing), *map(others._rows, more)]
-        return self._space.mixed(wanted, [others._rows(one) for one in less], self._layers)
+        return self._space.mixed(wanted, [others._rows(one) for one in less], self._unit)
 
     @property
     def _space(self) -> Space:
@@ -383,7 +383,8 @@ def hits(
     """Yield the best hits for any row of a query, at most `per_file` from one document."""
     layer = generation.layers(unit)[like]
     near = by_codes(generation, unit, layer, query)
-    if query.vectors is not None and layer.vectors is not None:
+    # a vector of silence may be zero, which has no direction
+    if query.vectors is not None and layer.vectors is not None and query.vectors.any():
         near = by_vectors(near, layer.vectors, query.vectors, n_results, per_file)
     taken: Counter[int] = Counter()
     known: dict[int, dict[str, Any] | None] = {}
