@@ -10,7 +10,6 @@ import pytest
 import featureflow as ff
 import zounds
 from zounds.dsp.augment import TimbreViews
-from zounds.learn.binary import Quantisation
 
 READS = [997, 44_100, 441_000, 10**9]
 
@@ -71,16 +70,13 @@ def model(read_size, learned, analysed_at):
         )
         clip = zounds.ConstantRateTimeSeriesFeature(zounds.TimbreClip, needs=frames, store=True)
         views = ff.NumpyFeature(TimbreViews, needs=at_44100, count=2, store=True)
-        small = zounds.ConstantRateTimeSeriesFeature(
-            zounds.Learned, learned=Quantisation(), needs=segments, store=True
-        )
 
     return Everything
 
 
 STORED = [
     *("pcm", "ogg", "resampled", "bark", "bfcc", "mel", "mfcc", "codes", "pooled", "mean"),
-    *("segments", "clip", "views", "small"),
+    *("segments", "clip", "views"),
 ]
 
 
@@ -159,10 +155,6 @@ def chunk_of(rows, width=None, dtype="f4"):
         (zounds.Max(), zounds.ConstantRateTimeSeries(chunk_of(9, 128), zounds.HalfLapped())),
         (zounds.TimbreFrames(), zounds.AudioSamples(chunk_of(50_000), 44100)),
         (TimbreViews(count=2), zounds.AudioSamples(chunk_of(50_000), 44100)),
-        (
-            zounds.Learned(learned=Quantisation()),
-            zounds.ConstantRateTimeSeries(chunk_of(9, 13), zounds.HalfLapped()),
-        ),
         (
             zounds.Learned(learned=zounds.UnitNorm()),
             zounds.ConstantRateTimeSeries(chunk_of(9, 13), zounds.HalfLapped()),

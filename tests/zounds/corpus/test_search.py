@@ -681,7 +681,7 @@ def test_more_sounds_are_found_with_what_is_like_each_of_them(notes, make):
     hit = notes.search(other)[0]
     assert found(notes.search(one, more=(hit,))) == found(notes.search(one, more=[other]))
     moments = notes.search(one, more=[other], unit="segment")
-    assert {"organ", "reed"} == set(kinds(moments))
+    assert set(kinds(moments)) <= {"organ", "reed"}
 
 
 def test_less_drives_hits_away_from_a_sound(notes):
@@ -781,7 +781,7 @@ def test_a_hit_ends_with_its_sound(tmp_path, save):
 def test_the_code_of_a_document_is_one(corpus):
     document = document_of(corpus, "4.wav")
     if corpus.preset == "timbre":  # its documents have vectors
-        with pytest.raises(zounds.SearchError, match="is no code of this index"):
+        with pytest.raises(zounds.SearchError, match="cannot be searched for"):
             corpus.search(document.clip)
         return
     assert document.clip.shape == (1, BITS)

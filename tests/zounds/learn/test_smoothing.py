@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from zounds.errors import LearningError
-from zounds.learn.smoothing import expanded, in_context, neighbour_graph, smoothed
+from zounds.learn.smoothing import expanded, neighbour_graph, smoothed
 from zounds.quality import hits, quality, scores
 
 
@@ -131,18 +131,10 @@ def test_a_query_like_nothing_stays_what_it_is():
     np.testing.assert_allclose(expanded(query, nothing, nothing), query, rtol=1e-6)
 
 
-def test_segments_are_drawn_towards_their_file():
-    segments, file = random(3), random(1, seed=1)
-    result = in_context(segments, np.repeat(file, 3, axis=0))
-    np.testing.assert_allclose(result, unit(segments + file), atol=1e-6)
-
-
 def test_what_does_not_fit_is_told():
     with pytest.raises(LearningError, match="7 columns, and 8 were learned from"):
         expanded(random(1, 7), random(5), random(5))
     with pytest.raises(LearningError, match="5 vectors, and 4 smoothed"):
         expanded(random(1), random(5), random(4))
-    with pytest.raises(LearningError, match="3 segments, and vectors of 1 files"):
-        in_context(random(3), random(1))
     with pytest.raises(LearningError, match="nan"):
         smoothed(np.full((2, 2), np.nan))
