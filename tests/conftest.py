@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -33,6 +34,9 @@ KINDS = {
 def pytest_configure(config):
     # collections in tests are small, and learning says so; that it does is a test of its own
     config.addinivalue_line("filterwarnings", "ignore:there are .* clips. the metric:UserWarning")
+    # nothing is timed: the machine may be busy with something else
+    hypothesis.settings.register_profile("zounds", deadline=None)
+    hypothesis.settings.load_profile("zounds")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -98,8 +98,8 @@ def search(
         per_file=per_file or None,
         like=like,
         rerank=not bits_only,
-        more=more or (),
-        less=less or (),
+        more=[options.query(chosen, one) for one in more or ()],
+        less=[options.query(chosen, one) for one in less or ()],
     )
     if as_json:
         code = base64.b64encode(found.query.tobytes()).decode()

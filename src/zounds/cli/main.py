@@ -52,8 +52,9 @@ def main(
         os.environ["ZOUNDS_CORPUS"] = corpus  # where commands look that are not told otherwise
 
 
-app.add_typer(keeping.app)
-app.add_typer(asking.app)
+# in the order of their use: a corpus is filled, asked, and looked after
+_index, *_others = keeping.app.registered_commands
+app.registered_commands += [_index, *asking.app.registered_commands, *_others]
 
 
 def run() -> None:

@@ -256,6 +256,8 @@ def evaluate(
     home: Home, given: Labels, queries: int, seed: int, pool: Pool, tell: Tell
 ) -> Evaluation:
     """See `Corpus.evaluate`."""
+    labelled = list(_labelled(home, given))
+    Judge([label for _, label in labelled], queries, seed)  # wrong labels are told before the work
     own = home.card()["preset"]
     sounds = [document.meta for document in home.model]
     with tempfile.TemporaryDirectory(prefix="zounds-") as folder, warnings.catch_warnings():
@@ -268,11 +270,11 @@ def evaluate(
                 learning.learn(other, other, seed, pool, tell)
                 learning.index(other, pool, tell)
                 homes[name] = other
-        return _compared(homes, own, given, queries, seed)
+        return _compared(homes, labelled, queries, seed)
 
 
 def _compared(
-    homes: Mapping[str, Home], own: str, given: Labels, queries: int, seed: int
+    homes: Mapping[str, Home], labelled: Sequence[tuple[Outcome, str]], queries: int, seed: int
 ) -> Evaluation:
     """Compare corpora of the same sounds, by the names of their presets."""
     indexed = {name: home.indexed() for name, home in homes.items()}
@@ -280,7 +282,7 @@ def _compared(
     uris = {name: _uris(homes[name], generations[name]) for name in generations}
     labels = {
         outcome.uri: label
-        for outcome, label in _labelled(homes[own], given)
+        for outcome, label in labelled
         if all(outcome.uri in of for of in uris.values())
     }
     judge = Judge(list(labels.values()), queries, seed)

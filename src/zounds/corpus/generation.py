@@ -164,12 +164,13 @@ class Shelf:
 
     def put(self, generation: Generation) -> None:
         """Store a generation; readers have the one before until it is whole."""
-        before = self.digest()
         record = sealed(generation)
         digest = record[:32].decode("ascii")
-        self._store.write({self._key(digest): record, self._latest: sealed(digest)})
-        if before not in (None, digest):
-            self._store.delete(self._key(str(before)))
+        records = {self._key(digest): record, self._latest: sealed(digest)}
+        self._store.write(records)
+        others = set(self._store.keys()) - records.keys()
+        if others:
+            self._store.delete(*others)
 
     def digest(self) -> str | None:
         """Return what tells the latest generation from others; None if there is none."""
@@ -189,13 +190,20 @@ class Shelf:
 
     def problems(self) -> Iterator[str]:
         """Yield what is damaged, one line each."""
-        for key in self._store.keys(self._store.key_builder.prefix("index")):
+        found = list(self._store.keys())
+        for key in found:
             try:
                 unsealed(self._store.read(key), key)
             except KeyError:
-                continue
+                continue  # replaced meanwhile
             except ff.CorruptRecord:
-                yield f"the index is damaged ({key}): it is made anew by `zounds rescan`"
+                yield f"the index is damaged ({key}): run zounds rescan"
+        # a key may be what was damaged
+        digest = self.digest()
+        needed = [self._latest] if digest is None else [self._key(digest)]
+        for key in needed if found else []:
+            if key not in self._store and self.digest() == digest:
+                yield f"the index is damaged ({key} is gone): run zounds rescan"
 
     def _key(self, digest: str) -> str:
         return self._store.key_builder.build("index", "generations", digest)

@@ -244,16 +244,16 @@ class Home:
         """
         if not self.index_path.exists():
             return None
-        shelf = Shelf(self.index_store)
-        digest = shelf.digest()
-        if digest is None:
-            return None
-        if self._generation is None or self._generation[0] != digest:
-            found = shelf.get(digest)
-            if found is None:
-                return None
-            self._generation = digest, found
-        return self._generation[1]
+        shelf, before = Shelf(self.index_store), None
+        while (digest := shelf.digest()) not in (None, before):
+            if self._generation is not None and self._generation[0] == digest:
+                return self._generation[1]
+            found = shelf.get(str(digest))
+            if found is not None:
+                self._generation = str(digest), found
+                return found
+            before = digest  # it was replaced meanwhile: look again; or it is damaged
+        return None
 
     @contextmanager
     def changing(self, new: bool = False) -> Iterator[None]:

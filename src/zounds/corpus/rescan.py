@@ -143,10 +143,10 @@ def _vanished(outcome: Outcome) -> Outcome:
     """Return what is known of a source that is not there any more."""
     if not outcome.is_document:
         return outcome
-    why = "is not there any more"
+    why = "it is not there any more"
     if is_handed(outcome.uri):
-        why = "was handed over, and what was kept of it is damaged: add it again"
-    return replace(outcome, missing=True, why=one_line(f"{outcome.name} {why}"))
+        why = "it was handed over, and what was kept of it is damaged: add it again"
+    return replace(outcome, missing=True, why=one_line(f"{outcome.name}: {why}"))
 
 
 def _settled_as_missing(
@@ -168,5 +168,4 @@ def _settled_as_missing(
         roots = (root for root in home.catalogue.state().roots if root not in dropped)
         home.catalogue.update(roots=tuple(roots))
         home.delete(str(outcome.id) for outcome in documents if outcome.uri in dropped)
-    why = "it is not there any more"
-    return tuple(replace(o, why=one_line(f"{o.name}: {why}")) for o in documents)
+    return tuple(documents)

@@ -125,8 +125,9 @@ def complete(job: Job, features: Sequence[str], ids: Sequence[str]) -> list[tupl
     def completed(_id: str) -> tuple[str, str]:
         try:
             document: Any = model(_id)
-            for name in features:
-                getattr(document, name)
+            with partial_audio():  # it was told when the sound was added
+                for name in features:
+                    getattr(document, name)
         except ff.DocumentNotFound:
             return _id, ""  # removed meanwhile
         except Error as error:

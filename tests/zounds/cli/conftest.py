@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -48,6 +49,14 @@ def _spawn(*arguments, **options):
     process = _start(*arguments, **options)
     out, err = process.communicate(timeout=120)
     return Called(process.returncode, out, err)
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_heard():
+    """Ctrl-C reaches the command also where the tests run in the background, without a terminal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

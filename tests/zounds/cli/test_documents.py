@@ -48,6 +48,10 @@ def place(in_folder, wav_files, monkeypatch):
     """A folder with what the examples name, and a command `zounds`."""
     shutil.copytree(wav_files, in_folder / "sounds")
     shutil.move(in_folder / "sounds" / "odd_4.wav", in_folder / "kick.wav")
+    for name, file in (("snare", "bright_4.wav"), ("tone", "pure_4.wav")):
+        shutil.move(in_folder / "sounds" / file, in_folder / "sounds" / f"{name}.wav")
+    kinds = [f"{path.name},{path.stem.split('_')[0]}\n" for path in wav_files.iterdir()]
+    (in_folder / "kinds.csv").write_text("".join(["name,label\n", *kinds]))
     with zipfile.ZipFile(in_folder / "drums.zip", "w") as archive:
         archive.write(in_folder / "sounds" / "pure_0.wav", "snare.wav")
     program = in_folder / "bin" / "zounds"

@@ -25,7 +25,8 @@ def test_indexing_reports_what_became_of_each_file(indexed, sounds):
     assert [outcome["name"] for outcome in report["partial"]] == ["short.wav"]
     assert report["indexed"] == 14
     assert report["learned"] is True
-    (line,) = (sounds.parent / "index.err").read_text().splitlines()
+    few, line = (sounds.parent / "index.err").read_text().splitlines()
+    assert few.startswith("zounds: warning: there are 14 clips: ")
     assert re.fullmatch(r"zounds: reading: 15/15 files, .*x real time, 1 failed", line)
 
 
@@ -58,7 +59,8 @@ def test_of_many_failures_twenty_are_listed(call, tmp_path):
 def test_too_few_sounds_stay_and_the_report_says_how_many_more_it_takes(call, tmp_path, query):
     shutil.copy(query, tmp_path / "a.wav")
     corpus = tmp_path / "corpus"
-    done = call("index", tmp_path / "a.wav", "--workers", 1, "--json", corpus=corpus)
+    alone = ("index", tmp_path / "a.wav", "--preset", "post", "--workers", 1, "--json")
+    done = call(*alone, corpus=corpus)
     assert done.code == 0
     assert (done.json["ok"], done.json["indexed"], done.json["learned"]) == (1, 0, False)
     (note,) = done.json["notes"]
@@ -78,19 +80,38 @@ def test_sounds_that_are_all_the_same_are_told_in_words_of_the_command(call, tmp
         zounds.save(
             zounds.AudioSamples(np.zeros(60_000, np.float32), 44100), tmp_path / f"{number}.wav"
         )
-    corpus = tmp_path / "corpus"
-    (note,) = call("index", tmp_path, "--workers", 1, "--json", corpus=corpus).json["notes"]
+    command = ("index", tmp_path, "--preset", "post", "--workers", 1, "--json")
+    (note,) = call(*command, corpus=tmp_path / "corpus").json["notes"]
     assert "4 sounds are too few or too much alike; index more" in note
     assert "centroids" not in note
 
 
-def test_a_corpus_that_has_grown_is_told_to_learn_anew(call, tmp_path, sounds, wav_files):
+def test_what_was_learned_from_very_few_is_learned_anew_from_more(
+    call, tmp_path, sounds, wav_files
+):
     few = sorted(wav_files.iterdir())[:3]
     corpus = tmp_path / "corpus"
-    assert call("index", *few, "--workers", 1, "--json", corpus=corpus).json["notes"] == []
-    (note,) = call("index", sounds, "--workers", 1, "--json", corpus=corpus).json["notes"]
-    assert "--learn" in note
-    again = call("index", sounds, "--learn", "--workers", 1, "--json", corpus=corpus).json
+    for sources, learned in ((few, True), (few, False), ([sounds], True), ([sounds], False)):
+        done = call("index", *sources, "--workers", 1, "--json", corpus=corpus).json
+        assert (done["learned"], done["notes"]) == (learned, [])
+    assert done["indexed"] == 17
+
+
+def test_a_corpus_that_has_grown_is_told_to_learn_anew(call, tmp_path):
+    corpus, random = tmp_path / "corpus", np.random.default_rng(0)
+    few, many = tmp_path / "many" / "few", tmp_path / "many"
+    few.mkdir(parents=True)
+    for number in range(200):
+        noise = random.uniform(-0.5, 0.5, 2205).astype(np.float32)
+        folder = few if number < 50 else many
+        zounds.save(zounds.AudioSamples(noise, 22050), folder / f"{number}.wav")
+    command = ("--preset", "post", "--workers", 1, "--json")
+    assert call("index", few, *command, corpus=corpus).json["notes"] == []
+    grown = call("index", many, *command, corpus=corpus).json
+    assert (grown["indexed"], grown["learned"]) == (200, False)
+    (note,) = grown["notes"]
+    assert "learned from 50 sounds, and there are 200 now: zounds index --learn" in note
+    again = call("index", many, "--learn", *command, corpus=corpus).json
     assert (again["learned"], again["notes"]) == (True, [])
 
 
@@ -222,7 +243,7 @@ def test_a_check_names_what_is_damaged_and_ends_with_1(call, copied):
     assert (whole.code, whole.json) == (0, {"documents": 14, "problems": []})
     corpus = zounds.Corpus(copied)
     store = corpus._home.store
-    key = next(key for key in store.keys("values/") if "/bfcc/" in key)
+    key = next(key for key in store.keys("values/") if "/clip_timbre/" in key)
     store.write({key: b"something else"})
     damaged = call("check", corpus=copied)
     assert damaged.code == 1
@@ -283,7 +304,7 @@ def test_an_export_that_cannot_be_understood_says_what_to_type(
 
 def test_an_export_names_what_it_could_not_read(call, copied, tmp_path):
     store = zounds.Corpus(copied)._home.store
-    key = next(key for key in store.keys("values/") if "/bfcc/" in key)
+    key = next(key for key in store.keys("values/") if "/clip_timbre/" in key)
     store.write({key: b"something else"})
     done = call("export", tmp_path / "a.npz", corpus=copied)
     assert done.code == 0
@@ -294,7 +315,7 @@ def test_an_export_names_what_it_could_not_read(call, copied, tmp_path):
     "command",
     [
         *(("search", "a.wav"), ("random",), ("info",), ("rescan",), ("remove", "a.wav")),
-        *(("check",), ("compact",), ("export", "a.csv")),
+        *(("check",), ("compact",), ("export", "a.csv"), ("eval",)),
     ],
 )
 def test_where_there_is_no_corpus_none_is_made(call, in_folder, command):

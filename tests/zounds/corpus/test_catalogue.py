@@ -90,9 +90,9 @@ def test_damage_is_told_in_a_line_with_its_remedy_and_hides_nothing_else(catalog
         record = store.read(f"corpus/{part}")
         store.write({f"corpus/{part}": record[:-1] + bytes([record[-1] ^ 1])})
     assert sorted(catalogue.problems()) == [
-        "corpus/model is damaged: call learn() again",
-        "corpus/sources/b/outcome is damaged: add the sounds again",
-        "corpus/state is damaged: add the folders again",
+        "corpus/model is damaged: call learn(), or run zounds index --learn SOURCE",
+        "corpus/sources/b/outcome is damaged: run zounds rescan",
+        "corpus/state is damaged: run zounds index FOLDER again for the folders that were added",
     ]
     assert sorted(found.uri for found in catalogue.outcomes()) == ["a", "c"]
     assert catalogue.state() == State()

@@ -33,12 +33,12 @@ def corpus(whole, tmp_path):
     return zounds.Corpus(tmp_path / "corpus")
 
 
+STORED = ("facts", "clip_timbre", "segment_timbres", "clip", "segments")
+
+
 def everything(corpus):
     """What is stored of each document, by its id; and what is known of its source."""
-    stored = {
-        document._id: [document._digest(name) for name in ("facts", "bfcc", "clip", "segments")]
-        for document in corpus
-    }
+    stored = {document._id: [document._digest(name) for name in STORED] for document in corpus}
     return stored, corpus.outcomes()
 
 
@@ -93,7 +93,7 @@ def test_of_what_compact_leaves_out_it_is_told_until_it_is_there_again(corpus, w
     flip(corpus, stored(corpus, "/clip_timbre/", "header")[0])
     assert corpus.compact().damaged == 1
     (problem,) = corpus.check().problems
-    assert "its bfcc is not there any more: run zounds rescan" in problem
+    assert "its clip_timbre is not there any more: run zounds rescan" in problem
     report = corpus.add(whole / "sounds", workers=1)
     assert (len(report.ok), len(report.skipped)) == (1, 9)
     assert corpus.index(workers=1) == 11
@@ -185,17 +185,36 @@ def test_what_was_handed_over_and_is_lost_is_told_until_it_is_handed_over_again(
     agrees(corpus)
 
 
-def test_an_index_whose_file_is_damaged_is_built_again(corpus, whole):
-    found = list(corpus.search(whole / "sounds" / "1.wav"))
-    file = corpus.path / "index" / "data.mdb"
-    content = file.read_bytes()
-    file.write_bytes(content.replace(b"documents/clip", b"documentz/clip"))
+def index_is_built_again(corpus, whole, found):
     corpus = zounds.Corpus(corpus.path)
-    assert any("index" in problem for problem in corpus.check().problems)
+    problems = corpus.check().problems
+    assert any("index" in problem for problem in problems)
+    assert all(problem.endswith("run zounds rescan") for problem in problems)
     corpus.rescan(workers=1)
     assert corpus.index(workers=1) == 11
     assert corpus.check().problems == ()
     assert list(corpus.search(whole / "sounds" / "1.wav")) == found
+
+
+def test_an_index_whose_file_is_damaged_is_built_again(corpus, whole):
+    found = list(corpus.search(whole / "sounds" / "1.wav"))
+    file = corpus.path / "index" / "data.mdb"
+    content = file.read_bytes()
+    assert b"index/latest" in content
+    file.write_bytes(content.replace(b"index/latest", b"index/aatest"))  # out of order
+    index_is_built_again(corpus, whole, found)
+
+
+@pytest.mark.parametrize("key", ["index/latest", "index/generations/"])
+def test_an_index_of_which_a_record_is_damaged_is_built_again(corpus, whole, key):
+    found = list(corpus.search(whole / "sounds" / "1.wav"))
+    store = LmdbDatabase(corpus.path / "index")
+    (key,) = store.keys(key)
+    record = bytearray(store.read(key))
+    record[len(record) // 2] ^= 1
+    store.write({key: bytes(record)})
+    store.close()
+    index_is_built_again(corpus, whole, found)
 
 
 # ---------------------------------------------------------------------------- the file itself
@@ -241,8 +260,8 @@ def test_flipped_bits_in_the_file_cost_no_document(corpus, whole, seed):
     assert corpus.check().problems == ()
     documents, outcomes = everything(corpus)
     assert outcomes == before[1]
-    assert {_id: values[:2] for _id, values in documents.items()} == {
-        _id: values[:2] for _id, values in before[0].items()
+    assert {_id: values[:3] for _id, values in documents.items()} == {
+        _id: values[:3] for _id, values in before[0].items()
     }
 
 

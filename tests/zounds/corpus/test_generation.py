@@ -165,6 +165,25 @@ def test_what_is_damaged_is_none_and_told_in_a_line_each(store):
     assert shelf.digest() is None
     problems = list(shelf.problems())
     assert len(problems) == 2
-    assert all("the index is damaged" in problem and "\n" not in problem for problem in problems)
+    for key, problem in zip(sorted(store.keys()), sorted(problems), strict=True):
+        assert problem == f"the index is damaged ({key}): run zounds rescan"
     shelf.put(made([3, 1]))
     assert list(shelf.problems()) == []
+
+
+@pytest.mark.parametrize("part", ["latest", "generations"])
+def test_a_key_that_is_another_now_is_told_and_its_record_not_left_behind(store, part):
+    shelf = Shelf(store)
+    shelf.put(made([3, 1]))
+    (key,) = store.keys(f"index/{part}")
+    store.write({key[:-1] + "~": store.read(key)})
+    store.delete(key)
+    assert list(shelf.problems()) == [f"the index is damaged ({key} is gone): run zounds rescan"]
+    assert shelf.get(shelf.digest() or "none") is None
+    shelf.put(made([2, 2], seed=1))
+    assert list(shelf.problems()) == []
+    assert len(list(store.keys())) == 2
+
+
+def test_where_nothing_was_put_nothing_is_damaged(store):
+    assert list(Shelf(store).problems()) == []
