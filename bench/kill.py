@@ -28,6 +28,7 @@ from typing import Any
 
 import featureflow as ff
 import zounds
+from zounds.corpus.generation import Shelf
 from zounds.demo.corpus import demo_corpus
 
 HERE = Path(__file__).parent
@@ -183,8 +184,7 @@ def contents(place: Path) -> dict[str, Any]:
             found[f"{name} of {document._id}"] = document._digest(name) if there else "missing"
     for outcome in corpus.outcomes():
         found[f"outcome of {outcome.uri}"] = outcome.record()
-    for unit in ("clip", "segment"):
-        found[f"index of {unit}s"] = home.index(unit)()._digest("snapshot")
+    found["index"] = Shelf(home.index_store).digest()
     info = corpus.info()
     found |= {name: getattr(info, name) for name in ("learned_from", "up_to_date", "roots")}
     return {**found, "model": home.catalogue.model_digest()}

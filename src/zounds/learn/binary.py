@@ -15,6 +15,7 @@ Array = npt.NDArray[Any]
 Float64 = npt.NDArray[np.float64]
 
 _ITERATIONS = 50
+_ROUNDING = 1e-6  # of vectors that lie in a plane but for rounding, as those of equal sounds do
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ class Hyperplanes:
         plain = checked(examples, columns=len(self.origin))
         # a stack of products, one for each row: BLAS rounds a row by its place among others
         sides = np.matmul((plain - self.origin)[:, None], self.normals)[:, 0]
-        return with_time_of(examples, sides >= 0)
+        return with_time_of(examples, sides >= -_ROUNDING)
 
 
 def packed(codes: npt.ArrayLike) -> npt.NDArray[np.uint8]:

@@ -210,6 +210,7 @@ class Discriminant:
         UserWarning
             If there are fewer than 50 clips.
         """
+        import scipy.linalg  # noqa: F401  # before the limit, which holds for what is loaded
         from threadpoolctl import threadpool_limits
 
         groups = np.asarray(examples)

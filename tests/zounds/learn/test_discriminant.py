@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -239,3 +241,20 @@ def test_parameters_are_checked():
         Discriminant(neighbours=(5, 0))
     with pytest.raises(InvalidParameter, match="column 30 is ignored, and examples have 30"):
         Discriminant(ignored=(30,)).fit(kinds()[0])
+
+
+def test_what_is_learned_does_not_depend_on_what_was_loaded_before():
+    program = (
+        "import sys, numpy as np, warnings\n"
+        "warnings.simplefilter('ignore')\n"
+        "exec(sys.argv[1])\n"
+        "from zounds.learn.discriminant import Discriminant\n"
+        "views = np.random.default_rng(0).standard_normal((200, 3, 330))\n"
+        "print(Discriminant().fit(views).directions.tobytes().hex()[:4000])\n"
+    )
+    before = ("pass", "import scipy.linalg, sklearn.cluster", "import threadpoolctl")
+    found = {
+        subprocess.run([sys.executable, "-c", program, one], capture_output=True, check=True).stdout
+        for one in before
+    }
+    assert len(found) == 1
