@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import random
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from functools import partial
 from numbers import Integral
@@ -25,6 +26,7 @@ from zounds.corpus.presets import preset as preset_of
 from zounds.corpus.rescan import Changes
 from zounds.corpus.rescan import rescan as rescan_home
 from zounds.corpus.search import Query, Unit
+from zounds.corpus.view import View, telling
 from zounds.errors import LearningError, NotTrained, SearchError
 from zounds.index.results import SearchResults
 
@@ -154,8 +156,8 @@ class Corpus:
             If it cannot be written to, such as on a full disk; what was finished stays.
         """
         pool = Pool(workers, executor)
-        with self._home.changing(new=True):
-            return ingest.add(self._home, sources, pool, progress)
+        with self._home.changing(new=True), telling(self._home, progress) as tell:
+            return ingest.add(self._home, sources, pool, tell)
 
     def rescan(
         self, forget: bool = False, workers: int | None = None, progress: Tell = None
@@ -178,8 +180,8 @@ class Corpus:
         Changes
         """
         pool = Pool(workers)
-        with self._home.changing():
-            return rescan_home(self._home, pool, progress, forget)
+        with self._home.changing(), telling(self._home, progress) as tell:
+            return rescan_home(self._home, pool, tell, forget)
 
     def remove(self, *things: Any) -> tuple[Outcome, ...]:
         """Remove documents. The sounds themselves are left alone.
@@ -265,13 +267,13 @@ class Corpus:
             If there are no documents.
         """
         home, pool = self._home, Pool(workers)
-        with home.changing():
+        with home.changing(), telling(home, progress) as tell:
             state = home.catalogue.state()
             if not home.job.model:
                 raise NotTrained(f"{self.path} has learned no codes yet: call learn()")
             readable = all(home.snapshot(unit) for unit in UNITS)
             if state.indexed != state.changes or not readable:
-                self._code(pool, progress)
+                self._code(pool, tell)
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # what cannot be coded was told above
                     for unit in UNITS:
@@ -280,7 +282,7 @@ class Corpus:
             snapshot = home.snapshot("clip")
             return len(snapshot.ids) if snapshot else 0
 
-    def _code(self, pool: Pool, tell: Tell) -> None:
+    def _code(self, pool: Pool, tell: Callable[[Progress], None]) -> None:
         """Let workers compute the codes that documents lack."""
         lacking = [d._id for d in self if not (d._is_stored("clip") and d._is_stored("segments"))]
         job, done = self._home.job, 0
@@ -291,8 +293,7 @@ class Corpus:
                 if why:
                     warnings.warn(f"{self[_id]._name} is not indexed: {why}", stacklevel=3)
             done += len(failures)
-            if tell is not None:
-                tell(Progress("coding", done, len(lacking)))
+            tell(Progress("coding", done, len(lacking)))
 
     # ------------------------------------------------------------------ searching
 
@@ -377,7 +378,20 @@ class Corpus:
         chosen = random.Random(seed).choice(ids)  # noqa: S311
         return self._home.model(chosen.split("/")[1])
 
+    def random_search(self, n_results: int = 10, seed: int | None = None) -> SearchResults:
+        """Search with a sound of the corpus, each as likely as the others; see `search`."""
+        return self.search(self.random(seed), n_results)
+
     # ------------------------------------------------------------------ looking after it
+
+    def view(self) -> View:
+        """Return what is cheap to ask again and again; for servers."""
+        return View(self._home)
+
+    def app(self, **options: Any) -> Any:
+        """Return the page and its interface as an ASGI application; see `zounds.web.app.app_of`."""
+        # by name: nothing here depends on the web, and nothing of it is loaded before
+        return importlib.import_module("zounds.web.serve").corpus_app(self, **options)
 
     def info(self) -> Info:
         """Return what the corpus holds."""

@@ -1,0 +1,176 @@
+"""A corpus as somebody sees it who stays: what is cheap to ask again and again."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from featureflow.errors import CorruptRecord, DocumentNotFound
+from zounds.corpus.home import CARD, Home
+from zounds.corpus.outcome import Outcome, Progress
+from zounds.corpus.search import Query, Unit
+from zounds.errors import CorpusError, SearchError
+from zounds.index.hamming import Codes, Snapshot
+
+_TOLD = "progress.json"
+_EVERY = 0.5  # s
+
+
+class View:
+    """What a server asks of a corpus; see `Corpus.view`.
+
+    Parameters
+    ----------
+    home : Home
+    """
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._snapshots: dict[str, tuple[str, Snapshot]] = {}
+
+    @property
+    def folder(self) -> Path:
+        """Path : Where a server may keep what it has computed."""
+        return self._home.path / "page"
+
+    @property
+    def changes(self) -> str:
+        """str : Differs when the documents or the index have changed."""
+        if not self._home.exists():
+            return ""
+        files = (
+            self._home.path / CARD,
+            self._home.store_path / "data.mdb",
+            self._home.index_path / "data.mdb",
+        )
+        return "-".join(map(_stamp, files))
+
+    @property
+    def learned(self) -> bool:
+        """bool : Whether codes were learned."""
+        return self._home.exists() and bool(self._home.job.model)
+
+    @property
+    def up_to_date(self) -> bool:
+        """bool : Whether all that was added is in the index."""
+        if not self._home.exists():
+            return False
+        state = self._home.catalogue.state()
+        return state.indexed == state.changes
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Yield what became of each source, in no particular order."""
+        if self._home.exists():
+            yield from self._home.catalogue.outcomes()
+
+    def snapshot(self, unit: Unit) -> Snapshot:
+        """Return the codes that are searched.
+
+        Raises
+        ------
+        SearchError
+            If there are none, or they are those of another model.
+        """
+        changes = self.changes
+        if self._snapshots.get(unit, ("",))[0] != changes:
+            try:
+                if not self.learned:
+                    raise SearchError("no codes were learned")
+                self._snapshots[unit] = changes, self._home.current(unit)
+            except (SearchError, CorruptRecord, DocumentNotFound) as error:
+                raise SearchError(f"{self._home.path} has no index: call index()") from error
+        return self._snapshots[unit][1]
+
+    def codes_of(
+        self, query: Any, start: float | None, duration: float | None, unit: Unit
+    ) -> Codes:
+        """Return the codes that `Corpus.search` would look for.
+
+        Returns
+        -------
+        np.ndarray [shape=(q, ceil(bits / 8)), dtype=uint8]
+        """
+        snapshot = self.snapshot(unit)
+        return Query(self._home.model, snapshot, unit, start, duration).codes(query)
+
+    def progress(self) -> dict[str, Any] | None:
+        """Return what a process that changes the corpus at this moment has told.
+
+        Returns
+        -------
+        dict or None
+            The parts of `Progress`, ``rate`` [files / s] and ``left`` [s], None where unknown.
+        """
+        try:
+            told = json.loads((self._home.path / _TOLD).read_text("utf-8"))
+            os.kill(told["pid"], 0)
+            elapsed = told["time"] - told["begun"]
+            rate = (told["done"] - told["first"]) / elapsed if elapsed > 0 else 0.0
+            parts = {name: told[name] for name in asdict(Progress("", 0, 0))}
+        except PermissionError:
+            return None  # a process of somebody else has the number now
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        left = (parts["total"] - parts["done"]) / rate if rate > 0 else None
+        return {**parts, "rate": rate, "left": left}
+
+
+@contextmanager
+def telling(home: Home, tell: Callable[[Progress], None] | None) -> Iterator[Any]:
+    """Let other processes know how far the work is, besides whoever is told.
+
+    Parameters
+    ----------
+    home : Home
+        Of a corpus that this process is changing.
+    tell : callable or None
+
+    Yields
+    ------
+    callable
+        To be called with each `Progress`.
+    """
+    path, begun = home.path / _TOLD, time.time()
+    last, first = 0.0, (None, 0)
+
+    def told(progress: Progress) -> None:
+        nonlocal last, first, begun
+        now = time.time()
+        if first[0] != progress.task:
+            first, begun, last = (progress.task, progress.done), now, 0.0
+        if now - last > _EVERY:
+            last = now
+            parts = {"pid": os.getpid(), "begun": begun, "time": now, "first": first[1]}
+            _write(path, {**asdict(progress), **parts})
+        if tell is not None:
+            tell(progress)
+
+    try:
+        yield told
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _write(path: Path, value: Any) -> None:
+    draft = path.with_name(f".{path.name}")
+    try:
+        draft.write_text(json.dumps(value), "utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise CorpusError(
+            f"{path.parent} cannot be written to ({error.strerror}): free some space"
+        ) from error
+
+
+def _stamp(path: Path) -> str:
+    try:
+        status = path.stat()
+    except OSError:
+        return "0"
+    return f"{status.st_mtime_ns:x}.{status.st_ino:x}"
