@@ -137,7 +137,8 @@ def telling(home: Home, tell: Callable[[Progress], None] | None) -> Iterator[Any
         To be called with each `Progress`.
     """
     path, begun = home.path / _TOLD, time.time()
-    last, first = 0.0, (None, 0)
+    last = 0.0
+    first: tuple[str, int] = ("", 0)
 
     def told(progress: Progress) -> None:
         nonlocal last, first, begun

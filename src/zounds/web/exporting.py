@@ -20,7 +20,6 @@ COLUMNS = (
 )
 
 _PIECE = 1 << 18
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets would compute
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -30,13 +29,8 @@ def table(documents: Iterable[dict[str, Any]]) -> bytes:
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for document in documents:
-        writer.writerow([_cell(document[column]) for column in COLUMNS])
+        writer.writerow([document[column] for column in COLUMNS])
     return text.getvalue().encode("utf-8")
-
-
-def _cell(value: Any) -> Any:
-    text = isinstance(value, str) and value.startswith(_FORMULA)
-    return f"'{value}" if text else value
 
 
 def playlist(documents: Sequence[dict[str, Any]]) -> tuple[bytes, int]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from zounds.corpus.places import local_path, shown
 from zounds.index.hamming import Snapshot
+from zounds.units import TimeSlice
 from zounds.web.refusal import plain
 
 Mask = npt.NDArray[np.bool_]
@@ -91,9 +92,11 @@ class Facts:
         del self.facts
         self.ids = [fact.id for fact in facts]
         self.rows = {_id: row for row, _id in enumerate(self.ids)}
-        self.names = [plain(posixpath.basename(fact.name.rstrip("/")) or fact.name) for fact in facts]
+        self.names = [
+            plain(posixpath.basename(fact.name.rstrip("/")) or fact.name) for fact in facts
+        ]
         self._uris = [fact.uri for fact in facts]
-        self.seconds = np.array([fact.seconds for fact in facts], np.float32)
+        self.seconds = np.array([fact.seconds for fact in facts])
         self.samplerates = np.array([fact.samplerate for fact in facts], np.float32)
         self.channels = np.array([fact.channels for fact in facts], np.uint8)
         self._partial = np.array([fact.partial for fact in facts], bool)
@@ -215,10 +218,23 @@ class Coded:
 
     def of(self, _id: str) -> npt.NDArray[np.uint8] | None:
         """Return the first code of a document; None if it has none."""
+        return self._code(_id, 0)
+
+    def at(self, _id: str, time: TimeSlice) -> npt.NDArray[np.uint8] | None:
+        """Return the code of a stretch of a document; None if it has none."""
         place = self._places.get(_id)
-        if place is None or self._snapshot.offsets[place] == self._snapshot.offsets[place + 1]:
+        if place is None:
             return None
-        code: npt.NDArray[np.uint8] = self._snapshot.codes[self._snapshot.offsets[place]]
+        return self._code(_id, round(time.start / self._snapshot.rates[place].frequency))
+
+    def _code(self, _id: str, number: int) -> npt.NDArray[np.uint8] | None:
+        place = self._places.get(_id)
+        if place is None:
+            return None
+        row = int(self._snapshot.offsets[place]) + number
+        if row >= self._snapshot.offsets[place + 1]:
+            return None
+        code: npt.NDArray[np.uint8] = self._snapshot.codes[row]
         return code
 
 

@@ -158,7 +158,7 @@ def landscape_of(
         {
             "x": places[0].astype(np.float32),
             "y": places[1].astype(np.float32),
-            "seconds": facts.seconds[rows],
+            "seconds": facts.seconds[rows].astype(np.float32),
             "samplerate": facts.samplerates[rows],
             "folder": folder.astype(np.uint16 if few else np.uint32),
             "channels": facts.channels[rows],
@@ -194,10 +194,10 @@ def places_of(snapshot: Snapshot, tell: Callable[[float], None]) -> Places:
     plane = directions[:, -1:-3:-1]
     # which way an axis points is not settled by the codes
     plane = plane * np.sign(plane[np.abs(plane).argmax(axis=0), range(plane.shape[1])])
-    places = np.empty((2, count))
+    places: npt.NDArray[Any] = np.empty((2, count))
     for start in range(0, count, _BLOCK):
-        block = _bits(codes[start : start + _BLOCK], bits) - mean
-        places[:, start : start + len(block)] = (block @ plane).T
+        centred = _bits(codes[start : start + _BLOCK], bits) - mean
+        places[:, start : start + len(centred)] = (centred @ plane).T
         tell(0.5 + 0.5 * start / count)
     places /= np.abs(places).max(axis=1, keepdims=True).clip(1e-9)
     noise = np.random.default_rng(0).uniform(-_TIES, _TIES, places.shape)

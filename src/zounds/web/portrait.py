@@ -205,7 +205,9 @@ def levels(values: npt.NDArray[Any], spectral: bool) -> Picture:
     least, greatest = rows.min(), rows.max()
     if spectral:
         floor = greatest * 10 ** (-_RANGE_DB / 10)
-        grey = 1 + 10 * np.log10(np.maximum(rows, floor) / greatest) / _RANGE_DB if greatest else rows
+        grey = (
+            1 + 10 * np.log10(np.maximum(rows, floor) / greatest) / _RANGE_DB if greatest else rows
+        )
     else:
         grey = (rows - least) / ((greatest - least) or 1)
     picture: Picture = np.rint(grey.T[::-1].clip(0, 1) * 255).astype(np.uint8)

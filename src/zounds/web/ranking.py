@@ -52,9 +52,7 @@ def ranked(
         if per_file is not None and taken.get(document, 0) >= per_file:
             continue
         taken[document] = taken.get(document, 0) + 1
-        hits.append(
-            Hit(snapshot.ids[document], time, int(shown[row]), snapshot.names[document])
-        )
+        hits.append(Hit(snapshot.ids[document], time, int(shown[row]), snapshot.names[document]))
         if len(hits) == n:
             break
     return hits

@@ -31,9 +31,7 @@ class Refused(Exception):
 
     def body(self) -> dict[str, Any]:
         """Return it as plain values, for JSON."""
-        return {
-            "error": {"status": self.status, "kind": self.kind, "message": plain(self.message)}
-        }
+        return {"error": {"status": self.status, "kind": self.kind, "message": plain(self.message)}}
 
 
 def refusal(error: ff.Error) -> Refused:

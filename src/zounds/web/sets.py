@@ -29,6 +29,7 @@ class Sets:
     """
 
     def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
         self._path = None if folder is None else folder / _FILE
         self._lock = threading.Lock()
         self._memory: dict[str, list[str]] = {}

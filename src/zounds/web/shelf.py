@@ -23,7 +23,8 @@ class Shelf:
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self._store = None if folder is None else ff.LmdbDatabase(folder)
+        self.folder = folder
+        self._store = None if folder is None else ff.LmdbDatabase(folder / "cache")
         self._lock = threading.Lock()
         self._recent: OrderedDict[str, bytes] = OrderedDict()
         self._size = 0

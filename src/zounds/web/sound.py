@@ -190,7 +190,8 @@ class WavPart:
         frames = samples.reshape(len(samples), -1)
         if frames.shape[1] != self._channels:
             frames = frames.mean(axis=1, keepdims=True)
-        return np.rint(frames.clip(-1, 1) * 32767).astype("<i2").tobytes()
+        encoded: bytes = np.rint(frames.clip(-1, 1) * 32767).astype("<i2").tobytes()
+        return encoded
 
     def _header(self) -> bytes:
         rate, data = round(self.samplerate), self.count * self._frame

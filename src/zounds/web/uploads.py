@@ -65,19 +65,24 @@ class Uploads:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, Upload] = OrderedDict()
 
-    def add(self, file: TemporaryFile, name: str) -> Upload:
-        """Keep a sound; refuse what is none."""
+    def add(self, file: TemporaryFile, name: str, digest: str) -> Upload:
+        """Keep a sound; refuse what is none.
+
+        Parameters
+        ----------
+        file : TemporaryFile
+        name : str
+        digest : str
+            Of the content.
+        """
         if not len(file):
             raise Refused(415, "no_audio", f"{name} is empty (0 bytes): send a sound")
-        record = {"uri": "data:,upload", "name": name, "digest": "", "stamp": None}
-        digest = Source.from_record(record, file)
-        del digest.digest  # not known yet: computed from the content
-        source = Source.from_record({**record, "digest": digest.digest}, file)
+        source = Source.from_record({"uri": "data:,upload", "name": name, "digest": digest}, file)
         try:
             length, partial = counted(source, self._longest)
         except AudioError as error:
             raise of_upload(error) from error
-        upload = Upload(f"{PREFIX}{source.digest}", name, source, length, partial)
+        upload = Upload(f"{PREFIX}{digest}", name, source, length, partial)
         with self._lock:
             self._kept[upload.id] = upload
             self._kept.move_to_end(upload.id)

@@ -1,0 +1,181 @@
+"""The documents of a model that was written by hand, as the page sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import featureflow as ff
+from featureflow.sources import Source
+from zounds.audio.encode import encode
+from zounds.corpus.search import Unit
+from zounds.errors import SearchError
+from zounds.index.hamming import Codes, Snapshot
+from zounds.index.results import Hit
+from zounds.web.facts import Fact, Facts
+from zounds.web.library import Kept, counts_of, names_of, stretch_of, value_of
+from zounds.web.ranking import ranked
+from zounds.web.refusal import Refused
+from zounds.web.shelf import Shelf
+
+
+class ModelLibrary:
+    """The documents of a model that was written by hand, and an index of them.
+
+    Parameters
+    ----------
+    model : type
+    audio_feature : Feature
+        The sound: `AudioSamples`, or the bytes of a file.
+    visualization_feature : Feature
+        What is drawn of it: a time series.
+    search : HammingIndex
+    """
+
+    kind = "model"
+    units: Sequence[Unit] = ("segment",)
+    likes: Sequence[str] = ()
+    command = "Model.process(...) and Index.build()"
+    folder: Path | None = None
+
+    def __init__(self, model: Any, audio_feature: Any, visualization_feature: Any, search: Any):
+        self._model = model
+        self._index = search() if isinstance(search, type) else search
+        self._audio = name_in(model, audio_feature, "audio_feature")
+        self._drawn = name_in(model, visualization_feature, "visualization_feature")
+        self.name = model.__name__
+        self.shelf = Shelf(None)
+        self._facts = Kept(self._read_facts)
+
+    @property
+    def changes(self) -> str:
+        """See `Library`."""
+        try:
+            return str(self._index._digest("snapshot"))
+        except ff.Error:
+            return ""
+
+    def facts(self) -> Facts:
+        """See `Library`."""
+        facts: Facts = self._facts.get(self.changes)
+        return facts
+
+    def _read_facts(self) -> Facts:
+        try:
+            snapshot: Snapshot = self._index.current
+        except SearchError:
+            return Facts([])
+        spans = zip(
+            snapshot.ids, snapshot.names, snapshot.rates, np.diff(snapshot.offsets), strict=True
+        )
+        return Facts(
+            Fact(_id, name, f"data:/{name}", _end(rate, int(count)), 0.0, 0)
+            for _id, name, rate, count in spans
+        )
+
+    def snapshot(self, unit: Unit) -> Snapshot:
+        """See `Library`."""
+        try:
+            snapshot: Snapshot = self._index.current
+        except SearchError as error:
+            raise Refused(409, "no_index", str(error)) from error
+        return snapshot
+
+    def codes_of(
+        self, query: Any, start: float | None, duration: float | None, unit: Unit
+    ) -> Codes:
+        """See `Library`."""
+        snapshot = self.snapshot(unit)
+        if isinstance(query, Source):
+            codes = self._computed(query)
+        elif self._model.exists(query):
+            codes = getattr(self._model(query), self._index.code)
+        else:
+            return np.atleast_2d(self._index.decode_query(query))
+        codes = stretch_of(codes, start, duration)
+        if codes.shape[1] != snapshot.bits:
+            raise SearchError(f"the codes of {query} have {codes.shape[1]} bits: build the index")
+        return np.packbits(np.asarray(codes, bool), axis=1)
+
+    def _computed(self, source: Source) -> Any:
+        roots = [spec.name for spec in self._model.graph.values() if not spec.needs]
+        if len(roots) != 1:
+            raise SearchError(
+                f"{self.name} has the roots {', '.join(roots)}: only with one can it be searched "
+                "with other sounds"
+            )
+        return self._model.compute(self._index.code, **{roots[0]: source})
+
+    def nearest(
+        self,
+        query: Any,
+        start: float | None,
+        duration: float | None,
+        unit: Unit,
+        n: int,
+        per_file: int | None,
+        like: str | None,
+    ) -> tuple[npt.NDArray[np.uint8], Sequence[Hit]]:
+        """See `Library`."""
+        codes = self.codes_of(query, start, duration, unit)
+        return codes[0], ranked(self.snapshot(unit), [codes], [], n, per_file, None)
+
+    def source(self, _id: str) -> Source:
+        """See `Library`."""
+        value = getattr(self._open(_id), self._audio)
+        if isinstance(value, Source):
+            return value
+        if isinstance(value, bytes):
+            return Source.of(value)
+        return Source.of(encode(value, "wav"))
+
+    def _open(self, _id: str) -> Any:
+        if not self._model.exists(_id):
+            raise ff.DocumentNotFound(f"there is no document {_id!r} in {self.name}")
+        return self._model(_id)
+
+    def feature_names(self, _id: str) -> list[dict[str, Any]]:
+        """See `Library`."""
+        return names_of(self._open(_id))
+
+    def feature(self, _id: str, name: str) -> Any:
+        """See `Library`."""
+        return value_of(self._open(_id), name)
+
+    def picture(self, _id: str) -> Any:
+        """See `Library`."""
+        return getattr(self._open(_id), self._drawn)
+
+    def state(self) -> dict[str, Any]:
+        """See `Library`."""
+        counts = counts_of(self)
+        searchable = bool(counts["indexed"])
+        rest = {"learned": searchable, "up_to_date": True, "failed": 0, "evaluation": False}
+        return {**counts, **rest, "ingest": None}
+
+    def failures(self) -> list[dict[str, Any]]:
+        """See `Library`."""
+        return []
+
+    def evaluation(self) -> dict[str, Any] | None:
+        """See `Library`."""
+        return None
+
+
+def name_in(model: Any, feature: Any, what: str) -> str:
+    """Return the name of a feature of a model."""
+    name = feature if isinstance(feature, str) else getattr(feature, "name", None)
+    if name not in model.features:
+        raise ff.InvalidParameter(
+            f"{what}={feature!r} is not a feature of {model.__name__}: give one of "
+            f"{', '.join(model.features)}"
+        )
+    return str(name)
+
+
+def _end(rate: Any, count: int) -> float:
+    return float(rate.frequency * max(count - 1, 0) + rate.duration) if count else 0.0
