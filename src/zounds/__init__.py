@@ -71,6 +71,7 @@ from zounds.units import (
     Stride,
     TimeSlice,
 )
+from zounds.web.shows import ZoundsApp, ZoundsSearch
 
 __version__ = "0.1.0"
 
@@ -155,6 +156,8 @@ __all__ = [
     "UnitNorm",
     "UnitsError",
     "Vorbis",
+    "ZoundsApp",
+    "ZoundsSearch",
     "decode",
     "encode",
     "hamming_index",

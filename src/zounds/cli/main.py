@@ -11,7 +11,7 @@ import typer
 
 import zounds
 from zounds.cli import demo as demonstration
-from zounds.cli import filling, options, printing
+from zounds.cli import filling, options, printing, serving
 from zounds.cli.guard import FAILED, NOT_ALL, Commands, end_well_when_terminated, say
 from zounds.cli.options import AsJson, CorpusPath, Count, Seed, Unit, Workers
 from zounds.cli.progress import Meter
@@ -397,6 +397,14 @@ def demo(
 ) -> None:
     """Make an orchestra of sounds, index it, and search it."""
     demonstration.show(folder, pitches, workers)
+
+
+app.command(
+    epilog=options.examples(
+        "zounds serve --open                         the page, in your browser",
+        "zounds serve --port 9000 --repl             with Python in it",
+    )
+)(serving.serve)
 
 
 def run() -> None:

@@ -76,10 +76,10 @@ def filters(
 def how(
     filters: Annotated[Filters, Depends(filters)],
     unit: UnitName | None = None,
-    n: Annotated[int, Query(ge=1, le=1000)] = 50,
+    n: Annotated[int | None, Query(ge=1, le=1000)] = None,
     per_file: Annotated[int, Query(ge=0, le=1000)] = 1,
     like: Like | None = None,
-) -> tuple[UnitName | None, int, int, Like | None, Filters]:
+) -> tuple[UnitName | None, int | None, int, Like | None, Filters]:
     """Return how to search."""
     return unit, n, per_file, like, filters
 
@@ -95,4 +95,5 @@ def manner_of(desk: Desk, manner: Any) -> How:
     unit, n, per_file, like, wanted = manner
     if like is not None and like not in desk.library.likes:
         raise Refused(400, "bad_request", f"like={like!r}: this corpus knows one way to search")
-    return How(unit or desk.library.units[0], n, per_file, like, wanted)
+    library = desk.library
+    return How(unit or library.units[0], n or library.shown, per_file, like, wanted)

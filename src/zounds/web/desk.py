@@ -85,6 +85,7 @@ class Desk:
             "units": list(library.units),
             "likes": list(library.likes),
             "command": library.command,
+            "n": library.shown,
             "changes": changes,
         }
 

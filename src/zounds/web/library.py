@@ -32,6 +32,8 @@ class Library(Protocol):
     units: Sequence[Unit]
     likes: Sequence[str]
     command: str
+    shown: int
+    """How many results the page shows."""
 
     @property
     def shelf(self) -> Shelf:

@@ -33,6 +33,7 @@ class CorpusLibrary:
     """
 
     kind = "corpus"
+    shown = 50
     units: Sequence[Unit] = ("clip", "segment")
 
     def __init__(self, corpus: Corpus) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,15 @@ from featureflow.sources import Source
 from zounds.audio.encode import encode
 from zounds.corpus.search import Unit
 from zounds.errors import SearchError
-from zounds.index.hamming import Codes, Snapshot
+from zounds.index.hamming import Codes, HammingIndex, Snapshot
 from zounds.index.results import Hit
 from zounds.web.facts import Fact, Facts
 from zounds.web.library import Kept, counts_of, names_of, stretch_of, value_of
 from zounds.web.ranking import ranked
 from zounds.web.refusal import Refused
 from zounds.web.shelf import Shelf
+
+_MOST = 1000
 
 
 class ModelLibrary:
@@ -33,7 +35,10 @@ class ModelLibrary:
         The sound: `AudioSamples`, or the bytes of a file.
     visualization_feature : Feature
         What is drawn of it: a time series.
-    search : HammingIndex
+    search : HammingIndex or None
+        None where there is none yet: then nothing can be searched.
+    n_results : int
+        How many results the page shows.
     """
 
     kind = "model"
@@ -42,7 +47,17 @@ class ModelLibrary:
     command = "Model.process(...) and Index.build()"
     folder: Path | None = None
 
-    def __init__(self, model: Any, audio_feature: Any, visualization_feature: Any, search: Any):
+    def __init__(
+        self,
+        model: Any,
+        audio_feature: Any,
+        visualization_feature: Any,
+        search: Any,
+        n_results: int = 50,
+    ) -> None:
+        if isinstance(n_results, bool) or not 1 <= n_results <= _MOST:
+            raise ff.InvalidParameter(f"n_results={n_results!r}: give a number from 1 to {_MOST}")
+        self.shown = int(n_results)
         self._model = model
         self._index = search() if isinstance(search, type) else search
         self._audio = name_in(model, audio_feature, "audio_feature")
@@ -55,7 +70,7 @@ class ModelLibrary:
     def changes(self) -> str:
         """See `Library`."""
         try:
-            return str(self._index._digest("snapshot"))
+            return "" if self._index is None else str(self._index._digest("snapshot"))
         except ff.Error:
             return ""
 
@@ -66,8 +81,8 @@ class ModelLibrary:
 
     def _read_facts(self) -> Facts:
         try:
-            snapshot: Snapshot = self._index.current
-        except SearchError:
+            snapshot = self.snapshot("segment")
+        except Refused:
             return Facts([])
         spans = zip(
             snapshot.ids, snapshot.names, snapshot.rates, np.diff(snapshot.offsets), strict=True
@@ -79,6 +94,8 @@ class ModelLibrary:
 
     def snapshot(self, unit: Unit) -> Snapshot:
         """See `Library`."""
+        if self._index is None:
+            raise Refused(409, "no_index", f"There is no index of {self.name}: build one")
         try:
             snapshot: Snapshot = self._index.current
         except SearchError as error:
@@ -164,6 +181,17 @@ class ModelLibrary:
     def evaluation(self) -> dict[str, Any] | None:
         """See `Library`."""
         return None
+
+
+def index_among(model: Any, names: Mapping[str, Any]) -> Any:
+    """Return the first index of a model among names, or None."""
+    for value in names.values():
+        kind = value if isinstance(value, type) else type(value)
+        if issubclass(kind, HammingIndex) and getattr(kind, "model", None) is not None:
+            same = issubclass(kind.model, model) or issubclass(model, kind.model)
+            if same and kind.id_provider.only is not None:
+                return value
+    return None
 
 
 def name_in(model: Any, feature: Any, what: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import sys
 import threading
 import webbrowser
 from typing import Any
@@ -84,15 +85,19 @@ class Server:
         """Let `run`, in another thread, come to its end."""
         self._server.should_exit = True
 
-    def open(self, address: str) -> None:
-        """Open an address in the browser, once the server answers."""
+    def announce(self, address: str, open_browser: bool) -> None:
+        """Say where the page is; open it in the browser too, once the server answers."""
+        terminal = sys.__stdout__ or sys.stdout  # a kernel has the other for its own
+        terminal.write(f"{address}\n")
+        terminal.flush()
 
         def opening() -> None:
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", self.port), timeout=10).close()
             webbrowser.open(address)
 
-        threading.Thread(target=opening, daemon=True).start()
+        if open_browser:
+            threading.Thread(target=opening, daemon=True).start()
 
 
 def _bound(host: str, port: int) -> socket.socket:
