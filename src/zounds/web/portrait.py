@@ -27,6 +27,7 @@ _BLOCKS = 4000  # of a waveform, the most
 _FRAMES = 2000  # of a picture, the most
 _RANGE_DB = 60
 _FULL = 127
+_PARTS = ("low", "high", "rms", "picture", "peak")
 
 
 @dataclass(frozen=True)
@@ -36,21 +37,25 @@ class Portrait:
     Attributes
     ----------
     low, high : np.ndarray [shape=(n,), dtype=int8]
-        The least and the greatest sample of each block, of all channels; 127 is full scale.
+        The least and the greatest sample of each block, of all channels; 127 is `peak`.
     rms : np.ndarray [shape=(n,), dtype=uint8]
         The root of the mean square of each block, on the same scale.
     picture : np.ndarray [shape=(bands, frames), dtype=uint8]
         The highest band first; 0 is 60 dB or more below the loudest, 255 the loudest.
+    peak : float
+        The loudest sample; 1 is full scale.
     """
 
     low: npt.NDArray[np.int8]
     high: npt.NDArray[np.int8]
     rms: npt.NDArray[np.uint8]
     picture: Picture
+    peak: float
 
     def peaks(self, columns: int) -> dict[str, Any]:
         """Return the waveform in at most so many columns, as plain values."""
         return {
+            "peak": float(self.peak),
             "columns": min(columns, len(self.low)),
             "low": _grouped(self.low, columns, np.minimum).tolist(),
             "high": _grouped(self.high, columns, np.maximum).tolist(),
@@ -64,7 +69,7 @@ class Portrait:
     def packed(self) -> bytes:
         """Return it as bytes."""
         file = io.BytesIO()
-        parts = {name: getattr(self, name) for name in ("low", "high", "rms", "picture")}
+        parts = {name: getattr(self, name) for name in _PARTS}
         np.savez_compressed(file, **parts)
         return file.getvalue()
 
@@ -72,7 +77,7 @@ class Portrait:
     def unpacked(data: bytes) -> Portrait:
         """Return what was packed; raises ValueError or OSError for anything else."""
         with np.load(io.BytesIO(data), allow_pickle=False) as parts:
-            return Portrait(**{name: parts[name] for name in ("low", "high", "rms", "picture")})
+            return Portrait(**{name: parts[name] for name in _PARTS})
 
 
 def portrait(chunks: Iterator[AudioSamples], count: int, samplerate: float) -> Portrait:
@@ -102,7 +107,14 @@ def portrait(chunks: Iterator[AudioSamples], count: int, samplerate: float) -> P
 
     run(todo, {"pcm": [chunks]}, emit)
     low, high, rms = waveform.columns()
-    return Portrait(low, high, rms, bands.picture())
+    peak = float(max(-low.min(), high.max(), 0))
+    return Portrait(
+        _scaled(low, peak).astype(np.int8),
+        _scaled(high, peak).astype(np.int8),
+        _scaled(rms, peak).astype(np.uint8),
+        bands.picture(),
+        peak,
+    )
 
 
 @cache
@@ -148,16 +160,11 @@ class _Waveform:
     def columns(self) -> Any:
         if self._rest is not None and len(self._rest):
             self._reduce(self._rest.reshape(1, -1))
-        low, high, rms = map(np.concatenate, zip(*self._parts, strict=True))
-        return (
-            _scaled(low, -_FULL).astype(np.int8),
-            _scaled(high, -_FULL).astype(np.int8),
-            _scaled(rms, 0).astype(np.uint8),
-        )
+        return tuple(map(np.concatenate, zip(*self._parts, strict=True)))
 
 
-def _scaled(values: npt.NDArray[Any], least: int) -> npt.NDArray[Any]:
-    scaled: npt.NDArray[Any] = np.rint(values * _FULL).clip(least, _FULL)
+def _scaled(values: npt.NDArray[Any], peak: float) -> npt.NDArray[Any]:
+    scaled: npt.NDArray[Any] = np.rint(values * (_FULL / (peak or 1))).clip(-_FULL, _FULL)
     return scaled
 
 

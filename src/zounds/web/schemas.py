@@ -138,6 +138,7 @@ class Peaks(BaseModel):
     seconds: float
     start: float
     duration: float
+    peak: float
     columns: int
     low: list[int]
     high: list[int]
