@@ -20,7 +20,7 @@ import {
 } from './lib/api';
 import { Store } from './lib/store';
 
-/** How many results are asked for. */
+/** How many results are asked for of a corpus. */
 const RESULTS = 200;
 /** How often a corpus that is being filled is asked about [ms]. */
 const POLL = 2000;
@@ -85,6 +85,8 @@ export class App {
   onArrival: (scroll: number) => void = () => undefined;
   #pending: AbortController | null = null;
   #results: readonly Entry[] = [];
+  /** The sound that stays selected when results change under it. */
+  #kept = '';
 
   /** Ask for the corpus, and for what the address says. */
   async start(): Promise<void> {
@@ -254,7 +256,12 @@ export class App {
     const { address, filters } = this.state.value;
     const signal = this.#begin();
     try {
-      const answer = await this.#answer(address, { unit: this.unit, n: RESULTS, filters, signal });
+      const answer = await this.#answer(address, {
+        unit: this.unit,
+        n: this.#most,
+        filters,
+        signal,
+      });
       this.#show(answer, visit);
     } catch (error) {
       if (!signal.aborted) this.#fail(error);
@@ -297,7 +304,7 @@ export class App {
     this.state.set({
       entries,
       set: null,
-      selected: Math.min(visit.selected ?? 0, Math.max(0, entries.length - 1)),
+      selected: Math.min(visit.selected ?? this.#again(entries), Math.max(0, entries.length - 1)),
       sound,
       code,
       address: { ...address, code: own },
@@ -309,12 +316,26 @@ export class App {
     this.onArrival(visit.scroll ?? 0);
   }
 
+  /** Return where the selected sound is now, if the query is the same but for its mix or region. */
+  #again(entries: readonly Entry[]): number {
+    if (!this.#kept) return 0;
+    return Math.max(
+      0,
+      entries.findIndex(entry => entry.sound.id === this.#kept),
+    );
+  }
+
   /** Return the sound that a code or a mix is shown as. */
   #named(answer: Answer, mixed: boolean): Sound | null {
     const { sound, address } = this.state.value;
     if (mixed && sound && sound.id === address.sound?.id) return sound;
     const [first] = answer.hits;
     return !address.sound && first?.distance === 0 ? first : null;
+  }
+
+  get #most(): number {
+    const { info } = this.state.value;
+    return info?.kind === 'model' ? info.n : RESULTS;
   }
 
   get #asked(): boolean {
@@ -330,8 +351,11 @@ export class App {
   }
 
   #replace(address: Address): void {
+    this.#kept = this.selected?.sound.id ?? '';
     this.state.set({ address });
-    void this.search();
+    void this.search().finally(() => {
+      this.#kept = '';
+    });
   }
 
   /** Show what the address says, after a click on back or a shared link. */

@@ -13,6 +13,11 @@ interface Grey {
   values: Uint8Array;
 }
 
+/** The loudest sample, in peaks. */
+const FULL = 127;
+/** 40 dB less are drawn half as high. */
+const QUIETER = 0.15;
+
 const peaks = new Cache<Peaks>(8_000_000, one => one.columns * 3);
 const greys = new Cache<Grey>(24_000_000, one => one.values.length);
 
@@ -41,13 +46,18 @@ export async function drawBark(
   paintBark(canvas, found, part);
 }
 
-function paintWave(canvas: HTMLCanvasElement, { columns, low, high, rms }: Peaks, part: Part) {
+function paintWave(
+  canvas: HTMLCanvasElement,
+  { peak, columns, low, high, rms }: Peaks,
+  part: Part,
+) {
   const on = surface(canvas);
   if (!on) return;
   const { context, width, height, scale } = on;
   const [from, to] = marked(part, width, scale);
   const middle = height / 2;
-  const unit = (0.97 * middle) / 127;
+  // quiet sounds are drawn larger than they are, or there would be nothing to see
+  const unit = (0.97 * middle * Math.min(1, peak) ** QUIETER) / FULL;
   const at = (values: number[], x: number, pick: (...values: number[]) => number) => {
     const first = Math.floor((x / width) * columns);
     const last = Math.max(first + 1, Math.floor(((x + 1) / width) * columns));

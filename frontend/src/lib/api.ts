@@ -55,12 +55,21 @@ export interface Info {
   max_upload_option: string;
   command: string;
   repl: boolean;
+  /** How many results `ZoundsSearch` was asked to show. */
+  n: number;
   changes: string;
+}
+
+export interface Failure {
+  name: string;
+  why: string;
 }
 
 export type Unit = 'clip' | 'segment';
 
 export interface Peaks {
+  /** How loud the loudest sample is, which is 127 in the others; 1 is full scale. */
+  peak: number;
   columns: number;
   low: number[];
   high: number[];
@@ -248,6 +257,8 @@ export const api = {
   map: () => get<MapLayout | { ready: false; done: number }>('/api/map'),
 
   points: async (path: string) => (await ask(path)).arrayBuffer(),
+
+  failures: async () => (await get<{ failures: Failure[] }>('/api/failures')).failures,
 
   names: (path: string) => get<{ ids: string[]; names: string[] }>(path),
 };

@@ -15,6 +15,23 @@ export interface Size {
 export type Point = readonly [number, number];
 
 export const whole: Camera = { x: 0, y: 0, zoom: 1 };
+
+/** Return a camera that has nearly all places in view; a few far ones do not make the rest small. */
+export function fitted(x: Float32Array, y: Float32Array): Camera {
+  if (!x.length) return whole;
+  const [left, right] = most(x);
+  const [low, high] = most(y);
+  const widest = Math.max(right - left, high - low, 0.02);
+  return { x: (left + right) / 2, y: (low + high) / 2, zoom: Math.max(1, 1.9 / widest) };
+}
+
+/** Return between which values 98 of 100 are, with a margin. */
+function most(values: Float32Array): Point {
+  const sorted = values.slice().sort();
+  const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))] as number;
+  const margin = 0.04 * (at(0.99) - at(0.01));
+  return [at(0.01) - margin, at(0.99) + margin];
+}
 const LEAST = 0.8;
 const MOST = 200;
 

@@ -11,6 +11,7 @@ import type { Context } from '../views/context';
 import { askText, tell } from '../views/float';
 import {
   type Camera,
+  fitted,
   inside,
   type Point,
   type Size,
@@ -64,6 +65,7 @@ export function mountMap(context: Context): MapView {
 
   const dots = dotCanvas(back);
   let places: Places | null = null;
+  const home = () => (places ? fitted(places.x, places.y) : whole);
   let camera: Camera = whole;
   let pointed = -1;
   let isolated: string | null = null;
@@ -306,7 +308,7 @@ export function mountMap(context: Context): MapView {
 
   lassoButton.addEventListener('click', () => setLassoing(!lassoing));
   fit.addEventListener('click', () => {
-    camera = whole;
+    camera = home();
     draw();
   });
   hover.addEventListener('click', () => preferences.set({ hover: !preferences.value.hover }));
@@ -329,6 +331,7 @@ export function mountMap(context: Context): MapView {
         wait.textContent = `Drawing the map: ${Math.round(done * 100)} %`;
       });
       clear();
+      if (!places) camera = fitted(found.x, found.y);
       places = found;
       wait.hidden = true;
       showLegend();

@@ -89,6 +89,7 @@ export function mountList(context: Context): List {
     }
   };
   const show = () => {
+    const focused = list.contains(document.activeElement);
     seen.disconnect();
     made.length = 0;
     marked = -1;
@@ -99,6 +100,7 @@ export function mountList(context: Context): List {
     near.disconnect();
     near.observe(end);
     select();
+    if (focused) made[app.state.value.selected]?.focus({ preventScroll: true });
   };
   const select = () => {
     const { selected } = app.state.value;
