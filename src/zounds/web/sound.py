@@ -169,10 +169,10 @@ class WavPart:
 
     def pieces(self, begin: int, end: int) -> Iterator[bytes]:
         """Yield the bytes from `begin` to `end`."""
-        if begin < _HEADER:
-            yield self._header()[begin:end]
+        head = self._header()[begin:end]
         begin, end = max(begin - _HEADER, 0), end - _HEADER
         if end <= begin:
+            yield head
             return
         skipped = begin // self._frame
         cut, left = begin - skipped * self._frame, end - begin
@@ -181,7 +181,8 @@ class WavPart:
             piece = self._encoded(np.asarray(samples))[cut : cut + left]
             cut = 0
             left -= len(piece)
-            yield piece
+            yield head + piece  # the header comes when the sound has, and not where it is gone
+            head = b""
         while left > 0:  # the sound became shorter; what was announced has to come
             yield bytes(min(left, PIECE))
             left -= PIECE
