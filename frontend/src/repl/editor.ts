@@ -49,8 +49,10 @@ export function makeEditor(kernel: Kernel, run: (code: string) => void, leave: (
     const code = input.value;
     if (!code.trim()) return;
     const atEnd = input.selectionStart === code.length;
+    // an empty line ends what is indented
+    const ends = /\n[ \t]*$/.test(code);
     const { status, indent = '' } = await kernel
-      .isComplete(code)
+      .isComplete(ends ? `${code.trimEnd()}\n\n` : code)
       .catch(() => ({ status: 'unknown', indent: '' }));
     if (input.value !== code) return; // typed on meanwhile
     if (atEnd && status === 'incomplete') {
@@ -58,9 +60,9 @@ export function makeEditor(kernel: Kernel, run: (code: string) => void, leave: (
       resize();
       return;
     }
-    past.add(code);
+    past.add(code.trimEnd());
     put('');
-    run(code);
+    run(code.trimEnd());
   };
   /** Say whether the caret is in the first (-1) or the last (1) line. */
   const atEdge = (side: -1 | 1) =>

@@ -35,7 +35,9 @@ export function mountRepl(section: HTMLElement, token: string, close: (() => voi
     h('span', {}, 'Restart'),
   );
   const away = close && iconButton('close', 'Close REPL', close);
-  const transcript = h('div.transcript', { role: 'log', 'aria-label': 'Output', tabindex: 0 });
+  const shown = h('div');
+  const label = { role: 'log', 'aria-label': 'Output', tabindex: 0 };
+  const transcript = h('div.transcript', label, shown);
   const cells = new Map<number | null, HTMLElement>();
 
   const say = (error: unknown) => fault(error instanceof Error ? error.message : String(error));
@@ -70,19 +72,28 @@ export function mountRepl(section: HTMLElement, token: string, close: (() => voi
     editor.element,
   );
 
-  /** Put something under what came of a cell, and keep the end in view if it was. */
+  // the end stays in view, whatever comes or grows, unless one has scrolled up
+  let atEnd = true;
+  transcript.addEventListener('scroll', () => {
+    atEnd = transcript.scrollHeight - transcript.scrollTop - transcript.clientHeight < 40;
+  });
+  const toEnd = () => {
+    if (atEnd) transcript.scrollTop = transcript.scrollHeight;
+  };
+  const growing = new ResizeObserver(toEnd);
+  for (const element of [shown, transcript]) growing.observe(element);
+
+  /** Put something under what came of a cell. */
   const add = (cell: number | null, kind: string, gutter: string, content: Node) => {
-    const end = transcript.scrollHeight - transcript.scrollTop - transcript.clientHeight < 40;
     let group = cells.get(cell);
     if (!group || cell === null) {
       group = h('div');
       cells.set(cell, group);
-      transcript.append(group);
+      shown.append(group);
     }
     const made = h('div.cell', {}, h('span', {}, gutter), content);
     made.classList.add(...kind.split(' '));
     group.append(made);
-    if (end) transcript.scrollTop = transcript.scrollHeight;
     return made;
   };
   const clearing = new Set<number | null>(); // when the next output comes
@@ -99,7 +110,6 @@ export function mountRepl(section: HTMLElement, token: string, close: (() => voi
       (add(cell, `stream ${kind}`, '', h('pre')).lastChild as HTMLElement);
     // a carriage return writes over the line, as progress bars do
     pre.textContent = (pre.textContent + text).replace(/[^\n]*\r(?!\n|$)/g, '');
-    if (goesOn) transcript.scrollTop = transcript.scrollHeight;
   };
   const show = (event: KernelEvent) => {
     if (event.type === 'state') {
@@ -112,7 +122,7 @@ export function mountRepl(section: HTMLElement, token: string, close: (() => voi
       case 'input':
         add(event.cell, 'in', `In [${event.count}]`, h('pre', {}, ...highlighted(event.code)));
         editor.number(event.count + 1);
-        transcript.scrollTop = transcript.scrollHeight;
+        atEnd = true;
         break;
       case 'stream':
         stream(event.cell, event.name, event.text);
@@ -143,7 +153,7 @@ export function mountRepl(section: HTMLElement, token: string, close: (() => voi
       h('span'),
       h('pre', {}, words.filter(Boolean).join('\n')),
     );
-    transcript.prepend(first);
+    shown.prepend(first);
   }, say);
   void kernel.follow();
   return { focus: () => editor.input.focus({ preventScroll: true }) };
