@@ -78,7 +78,7 @@ class View:
             If there are none, or they are those of another model.
         """
         changes = self.changes
-        if self._snapshots.get(unit, ("",))[0] != changes:
+        if unit not in self._snapshots or self._snapshots[unit][0] != changes:
             try:
                 if not self.learned:
                     raise SearchError("no codes were learned")

@@ -12,6 +12,7 @@ import anyio.to_thread
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 import featureflow as ff
@@ -406,7 +407,11 @@ def _add_errors(app: FastAPI) -> None:
         message = "Something is wrong in the server: its terminal says what"
         return Json(Refused(500, "internal", message).body(), 500)
 
+    async def left(request: Request, error: Exception) -> Response:
+        return Json(Refused(400, "bad_request", "The body did not come to its end").body(), 400)
+
     app.add_exception_handler(Refused, refused)
+    app.add_exception_handler(ClientDisconnect, left)
     app.add_exception_handler(ff.Error, ours)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)

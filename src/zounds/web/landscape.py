@@ -19,7 +19,8 @@ from zounds.web.refusal import Refused
 Places = npt.NDArray[np.float32]
 
 _BLOCK = 1 << 14
-_REVISION = "1"
+_REVISION = "2"
+_MOST = 0.9  # of the sounds lie where distances are about as they are
 _TIES = 0.004  # equal codes would hide each other
 
 
@@ -199,7 +200,9 @@ def places_of(snapshot: Snapshot, tell: Callable[[float], None]) -> Places:
         centred = _bits(codes[start : start + _BLOCK], bits) - mean
         places[:, start : start + len(centred)] = (centred @ plane).T
         tell(0.5 + 0.5 * start / count)
-    places /= np.abs(places).max(axis=1, keepdims=True).clip(1e-9)
+    # a few sounds that are like no other would take all the room: the others have it
+    places /= np.quantile(np.abs(places), _MOST, axis=1, keepdims=True).clip(1e-9)
+    places = np.tanh(places)
     noise = np.random.default_rng(0).uniform(-_TIES, _TIES, places.shape)
     return (places * (1 - _TIES) + noise).astype(np.float32)
 

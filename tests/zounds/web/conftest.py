@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 import zipfile
 
 import httpx
@@ -69,30 +71,31 @@ class Served:
 
 @contextlib.contextmanager
 def _served(command, **options):
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
-    )
-    address = ""
-    for line in process.stdout:
-        if re.match(r"http://\S+$", line):
-            address = line.strip()
-            break
-    if not address:
-        raise AssertionError(process.stderr.read())
-    served = Served(process, address)
-    try:
-        yield served
-    finally:
-        served.client.close()
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        try:
-            process.wait(30)
-        finally:
-            process.kill()
-        served.errors = process.stderr.read()
-        process.stdout.close()
-        process.stderr.close()
+    # to files: a pipe that nobody reads would stop the server once it is full
+    with tempfile.TemporaryFile("w+") as errors, tempfile.TemporaryFile("w+") as out:
+        with subprocess.Popen(command, stdout=out, stderr=errors, text=True, **options) as process:
+            try:
+                served = Served(process, _address(process, out, errors))
+                yield served
+                served.client.close()
+                process.send_signal(signal.SIGINT)
+                process.wait(60)
+            finally:
+                process.kill()
+        errors.seek(0)
+        served.errors = errors.read()
+
+
+def _address(process, out, errors):
+    """What the server prints, once it has."""
+    while process.poll() is None:
+        out.seek(0)
+        found = re.search(r"^http://\S+$", out.read(), re.M)
+        if found:
+            return found[0]
+        time.sleep(0.02)
+    errors.seek(0)
+    raise AssertionError(errors.read())
 
 
 @pytest.fixture(scope="session")
