@@ -60,7 +60,7 @@ def serve(
         talk = Repl(_kernel(chosen), remote=remote_repl)
     hosts = frozenset([host, *(name or [])])
     app = corpus_app(chosen, round(max_upload * _MEGABYTE), hosts, talk)
-    server = Server(app, host, port)
+    server = Server(app, host, port, talk.leave if talk else None)
     if not page.is_built():
         for line in page.missing().splitlines():
             printing.line(line)

@@ -174,7 +174,7 @@ class ThisProcess:
         if number == signal.SIGINT and self._interrupting:
             self._interrupting = False  # what it was meant for was over already
             return
-        self._loop.add_callback_from_signal(self._loop.stop)
+        self._loop.asyncio_loop.call_soon_threadsafe(self._loop.stop)
 
     def end(self) -> None:
         """Let `run` come to its end."""

@@ -71,6 +71,10 @@ class Repl:
             self._client.stop_channels()
             await self._kernel.stop()
 
+    def leave(self) -> None:
+        """Let all who listen go: the server ends."""
+        self._said.end()
+
     def check(self, request: Request) -> None:
         """Refuse whoever may not talk to the kernel."""
         given = request.headers.get("authorization", "").encode("utf-8", "surrogateescape")

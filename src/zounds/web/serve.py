@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 import webbrowser
+from collections.abc import Callable
 from typing import Any
 
 from zounds.corpus.corpus import Corpus
@@ -48,6 +49,8 @@ class Server:
     host : str
     port : int
         0 for any that is free.
+    leave : callable or None
+        Called when it ends, to let clients go that listen for ever.
 
     Raises
     ------
@@ -55,8 +58,16 @@ class Server:
         If the address cannot be had.
     """
 
-    def __init__(self, app: Any, host: str, port: int) -> None:
+    def __init__(
+        self, app: Any, host: str, port: int, leave: Callable[[], None] | None = None
+    ) -> None:
         import uvicorn
+
+        class Ending(uvicorn.Server):
+            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                if leave is not None:
+                    leave()
+                await super().shutdown(sockets)
 
         self._socket = _bound(host, port)
         self.port = int(self._socket.getsockname()[1])
@@ -74,7 +85,7 @@ class Server:
             timeout_graceful_shutdown=2,
             h11_max_incomplete_event_size=64 << 10,
         )
-        self._server = uvicorn.Server(config)
+        self._server = Ending(config)
 
     def run(self) -> None:
         """Serve until the process is told to end, by Ctrl-C or SIGTERM."""

@@ -161,7 +161,7 @@ class ZoundsApp:
                 f"give one of {', '.join(LOOPBACK)}"
             )
         repl = Repl(self._kernel)
-        server = Server(app_of(self._library, repl=repl), host, port)
+        server = Server(app_of(self._library, repl=repl), host, port, repl.leave)
         serving = threading.Thread(target=server.run)
 
         def ready() -> None:

@@ -25,6 +25,12 @@ class Transcript:
         self._size = 0
         self._changed = asyncio.Event()
         self.last = 0
+        self._over = False
+
+    def end(self) -> None:
+        """Let all who listen go."""
+        self._over = True
+        self._changed.set()
 
     def add(self, **event: Any) -> None:
         """Add an event, and tell it to all who listen."""
@@ -40,7 +46,7 @@ class Transcript:
     async def follow(self, after: int) -> AsyncIterator[bytes]:
         """Yield the events after one, as they come, the way of server-sent events."""
         yield b": here\n\n"
-        while True:
+        while not self._over:
             changed = self._changed
             for number, text in list(self._events):
                 if number > after:

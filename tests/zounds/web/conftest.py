@@ -1,6 +1,7 @@
 """Servers in processes of their own, as a browser meets them."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 
@@ -67,6 +69,61 @@ class Served:
         assert (error["status"], error["kind"]) == (status, kind)
         assert len(error["message"]) > 10
         return error["message"]
+
+
+class Talk:
+    """Someone with the token, who reads along."""
+
+    def __init__(self, server):
+        self.server = server
+        self.events = []
+        headers = {"Authorization": f"Bearer {server.token}"}
+        self.client = httpx.Client(base_url=server.url, headers=headers, timeout=120)
+        threading.Thread(target=self._listen, daemon=True).start()
+        self.until(lambda: self.state == "idle")
+
+    def _listen(self):
+        try:
+            with self.client.stream("GET", "/api/repl/events", timeout=None) as answer:
+                assert answer.headers["content-type"].startswith("text/event-stream")
+                for line in answer.iter_lines():
+                    if line.startswith("data: "):
+                        self.events.append(json.loads(line[6:]))
+        except httpx.HTTPError:
+            pass  # the server has ended
+
+    def until(self, true, seconds=60):
+        deadline = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < deadline, self.events[-5:]
+            time.sleep(0.02)
+
+    @property
+    def state(self):
+        states = [event["state"] for event in list(self.events) if event["type"] == "state"]
+        return states[-1] if states else None
+
+    def ask(self, what, **body):
+        answer = self.client.post(f"/api/repl/{what}", json=body)
+        assert answer.status_code in (200, 202, 204), answer.text
+        return answer.json() if answer.content else None
+
+    def started(self, code):
+        return self.ask("execute", code=code)["cell"]
+
+    def of(self, cell, kind):
+        return [e for e in list(self.events) if e.get("cell") == cell and e["type"] == kind]
+
+    def run(self, code):
+        """The events of a cell, without the input, once it is done."""
+        cell = self.started(code)
+        self.until(lambda: self.of(cell, "done"))
+        return [e for e in self.events if e.get("cell") == cell and e["type"] != "input"]
+
+    def result(self, code):
+        *_, result, done = self.run(code)
+        assert done["status"] == "ok"
+        return result["data"]["text/plain"]
 
 
 @contextlib.contextmanager
@@ -131,3 +188,9 @@ def server(filled, serving):
 def documents(server):
     """Every document, by its name."""
     return {one["name"]: one for one in server.json("/api/documents", limit=1000)["documents"]}
+
+
+@pytest.fixture(scope="session")
+def talk_to():
+    """A function: a server with a REPL -> someone who talks to it."""
+    return Talk

@@ -88,9 +88,9 @@ RANGES = st.one_of(
     st.from_regex(r"bytes=[0-9]{0,9}-[0-9]{0,9}", fullmatch=True),
     st.from_regex(r"[a-z]{1,6} ?= ?[0-9, -]{0,20}", fullmatch=True),
     st.sampled_from(
-        "bytes=0-0 bytes=-1 bytes=-0 bytes=0- bytes=5-2 bytes=0-1,3-4 bytes= - items=0-5 bytes=a-b "
-        "bytes=--1 bytes=٣-٤ bytes=99999999999999999999999999- bytes=0-99999999999999999".split()
+        ["bytes=0-0", "bytes=-1", "bytes=-0", "bytes=0-", "bytes=5-2", "bytes=0-1,3-4", "bytes="]
     ),
+    st.sampled_from(["-", "items=0-5", "bytes=a-b", "bytes=--1", "bytes=٣-٤", f"bytes={10**26}-"]),
     st.just(f"bytes={'9' * 5000}-"),
 )
 
