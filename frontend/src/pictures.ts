@@ -4,6 +4,7 @@ import type { Span } from './lib/address';
 import { api, type Peaks } from './lib/api';
 import { Cache } from './lib/cache';
 import { surface } from './lib/canvas';
+import { Queue } from './lib/queue';
 import { colour, rampPixels } from './theme';
 
 /** A grey picture of 100 bands, as it came. */
@@ -18,6 +19,8 @@ const FULL = 127;
 /** 40 dB less are drawn half as high. */
 const QUIETER = 0.15;
 
+/** A browser has six lines to a server: some are left for what is to be heard. */
+const queue = new Queue(3);
 const peaks = new Cache<Peaks>(8_000_000, one => one.columns * 3);
 const greys = new Cache<Grey>(24_000_000, one => one.values.length);
 
@@ -31,7 +34,7 @@ export async function drawWave(
   columns: number,
   part: Part,
 ): Promise<void> {
-  const found = await peaks.get(`${id} ${columns}`, () => api.peaks(id, columns));
+  const found = await peaks.get(`${id} ${columns}`, () => queue.run(() => api.peaks(id, columns)));
   paintWave(canvas, found, part);
 }
 
@@ -42,7 +45,9 @@ export async function drawBark(
   width: number,
   part: Part,
 ): Promise<void> {
-  const found = await greys.get(`${id} ${width}`, () => grey(api.picture(id, width)));
+  const found = await greys.get(`${id} ${width}`, () =>
+    queue.run(() => grey(api.picture(id, width))),
+  );
   paintBark(canvas, found, part);
 }
 
@@ -105,7 +110,7 @@ function marked(part: Part, width: number, scale: number): [number, number] {
 }
 
 async function grey(address: string): Promise<Grey> {
-  const response = await fetch(address);
+  const response = await fetch(address, { priority: 'low' });
   if (!response.ok) throw new Error(`no picture: ${response.status}`);
   const bitmap = await createImageBitmap(await response.blob());
   const { width, height } = bitmap;

@@ -110,7 +110,7 @@ export class Player extends Store<Playing> {
   #buffer(clip: Clip): Promise<AudioBuffer> {
     const address = api.audio(clip.id, clip.span);
     return this.#buffers.get(address, async () => {
-      const response = await fetch(address);
+      const response = await fetch(address, { priority: 'high' });
       if (!response.ok) {
         const body = await response.json().catch(() => null);
         throw new Error(body?.error?.message ?? `the server answered ${response.status}`);

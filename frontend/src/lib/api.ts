@@ -235,7 +235,7 @@ export const api = {
   },
 
   peaks: (id: string, columns: number) =>
-    get<Peaks>(`${part(id)}/peaks?${parameters({ columns })}`),
+    get<Peaks>(`${part(id)}/peaks?${parameters({ columns })}`, { priority: 'low' }),
 
   picture: (id: string, width: number) => `${part(id)}/picture.png?${parameters({ width })}`,
 

@@ -21,7 +21,7 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   const [tag, ...classes] = selector.split('.');
   const element = document.createElement(tag as K);
   if (tag === 'button') element.setAttribute('type', 'button');
-  element.classList.add(...classes);
+  if (classes.length) element.classList.add(...classes);
   set(element, attributes);
   element.append(...shown(children));
   return element;

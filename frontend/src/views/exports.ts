@@ -1,7 +1,11 @@
 /** Sets of sounds as files: an archive, a playlist, a table. */
 
 import { h } from '../lib/dom';
-import type { Item } from './float';
+import { grouped } from '../lib/format';
+import { type Item, tell } from './float';
+
+/** What the server takes for a zip. */
+const MOST = 10_000;
 
 /** Let the browser save what lies under an address. */
 export function download(address: string): void {
@@ -14,6 +18,10 @@ export function download(address: string): void {
 /** Return what a set of sounds can be saved as. */
 export function exportItems(name: string, ids: readonly string[]): Item[] {
   const save = (format: string) => () => {
+    if (format === 'zip' && ids.length > MOST) {
+      tell(`A zip holds up to ${grouped(MOST)} sounds: choose fewer than ${grouped(ids.length)}.`);
+      return;
+    }
     // a form, so that the browser writes the answer to disk as it comes
     const field = h('textarea', { name: 'ids' });
     field.value = ids.join('\n');
