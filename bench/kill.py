@@ -1,4 +1,7 @@
-"""Kill an ingest at any moment, go on, and compare with one that nobody disturbed.
+"""Kill whatever changes a corpus at any moment, go on, compare with one that nobody disturbed.
+
+There are two histories: sounds are added, learned from and indexed; and, after files were changed,
+moved, broken and deleted, they are added again, looked at again, removed, compacted and indexed.
 
     python bench/kill.py [--times 100] [--seed 0]
 
@@ -10,27 +13,30 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
+from contextlib import redirect_stdout, suppress
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import featureflow as ff
 import zounds
 from zounds.demo.corpus import demo_corpus
 
 HERE = Path(__file__).parent
 FORMATS = ("wav", "flac", "mp3", "ogg")
-PHASES = ("start", "add", "learn", "index")
 WORKERS = 2
 
 
-def make_sounds(folder: Path) -> list[Path]:
-    """Write some 150 short sounds, whole and broken ones; return what to add: a folder, a zip."""
+def make_sounds(folder: Path) -> None:
+    """Write some 150 short sounds, whole and broken ones, to a folder and a zip archive in it."""
     loose, archive = folder / "loose", folder / "sounds.zip"
     (loose / "more").mkdir(parents=True)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as members:
@@ -49,14 +55,28 @@ def make_sounds(folder: Path) -> list[Path]:
     (loose / "empty.ogg").write_bytes(b"")
     (loose / "noise.aiff").write_bytes(random.Random(0).randbytes(5000))
     (loose / "readme.txt").write_text("no sound")
-    return [loose, archive]
 
 
-def ingest(place: str, *sources: str) -> None:
+def wear(folder: Path) -> None:
+    """Do to the sounds what people do to them over the years."""
+    loose = folder / "loose"
+    files = sorted(loose.glob("*.wav"))
+    for file, other in zip(files[:6], files[6:12], strict=True):
+        file.write_bytes(other.read_bytes())
+    for file in files[12:18]:
+        file.rename(loose / f"renamed {file.name}")
+    for file in files[18:22]:
+        file.unlink()
+    for file in files[22:26]:
+        file.write_bytes(b"")
+    (loose / "more").rename(folder / "elsewhere")
+
+
+def ingest(place: str, folder: str) -> None:
     """Add, learn and index; say when each begins, and when it has ended."""
     corpus = zounds.Corpus(place)
     print("add", flush=True)
-    corpus.add(*sources, workers=WORKERS)
+    corpus.add(f"{folder}/loose", f"{folder}/sounds.zip", workers=WORKERS)
     print("learn", flush=True)
     corpus.learn()
     print("index", flush=True)
@@ -64,15 +84,67 @@ def ingest(place: str, *sources: str) -> None:
     print("end", flush=True)
 
 
-class Ingest:
-    """An ingest in a process group of its own."""
+def upkeep(place: str, folder: str) -> None:
+    """Bring a corpus of worn sounds up to date; say when each step begins."""
+    corpus = zounds.Corpus(place)
+    print("add", flush=True)
+    corpus.add(f"{folder}/elsewhere", workers=WORKERS)
+    print("rescan", flush=True)
+    corpus.rescan(workers=WORKERS)
+    print("forget", flush=True)
+    corpus.rescan(forget=True, workers=WORKERS)
+    print("remove", flush=True)
+    with suppress(ff.DocumentNotFound):  # it was done before the process was killed
+        corpus.remove(f"{folder}/sounds.zip")
+    print("compact", flush=True)
+    corpus.compact()
+    print("index", flush=True)
+    corpus.index(workers=WORKERS)
+    print("end", flush=True)
 
-    def __init__(self, place: Path, sources: list[Path]) -> None:
+
+@dataclass(frozen=True)
+class History:
+    """What is done to a corpus, and is killed.
+
+    Parameters
+    ----------
+    name : str
+        Of a function of this module, which takes the places of the corpus and of the sounds.
+    phases : tuple of str
+        What it says while it is at work.
+    folder : Path
+        Of the sounds.
+    before : Path or None
+        The corpus that it begins with.
+    """
+
+    name: str
+    phases: tuple[str, ...]
+    folder: Path
+    before: Path | None = None
+
+    def begin(self, place: Path) -> Running:
+        """Start it, with a corpus of its own."""
+        if self.before is not None:
+            shutil.copytree(self.before, place)
+        return Running(self.name, place, self.folder)
+
+    def finish(self, place: Path) -> None:
+        """Do all of it, in this process."""
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+            globals()[self.name](str(place), str(self.folder))
+
+
+class Running:
+    """A history in a process group of its own."""
+
+    def __init__(self, name: str, place: Path, folder: Path) -> None:
         self._log = place.with_suffix(".log")
-        program = "import sys, kill; kill.ingest(*sys.argv[1:])"
+        program = f"import sys, kill; kill.{name}(*sys.argv[1:])"
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", program, str(place), *map(str, sources)],
+                [sys.executable, "-c", program, str(place), str(folder)],
                 cwd=HERE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -96,7 +168,7 @@ class Ingest:
         self.process.stdout.close()
         if code in (0, -signal.SIGKILL):
             return []
-        return [f"the ingest failed: {self._log.read_text()}"]
+        return [f"it failed by itself: {self._log.read_text()}"]
 
 
 def contents(place: Path) -> dict[str, Any]:
@@ -127,46 +199,67 @@ def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
 
 
 def kills(times: int, seed: int, folder: Path) -> list[str]:
-    """Kill that many ingests, at moments all over each of their phases; return the problems."""
-    sources = make_sounds(folder)
-    durations, problems = _undisturbed(folder / "first", sources)
-    if problems:
-        return problems
-    wanted = contents(folder / "first")
-    again, others = _undisturbed(folder / "second", sources)  # in files that were read before
-    problems += others + differences(contents(folder / "second"), wanted)
-    lasting = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in again.items())
-    print(f"undisturbed: {len(wanted)} values; {lasting}; {len(problems)} problems", flush=True)
+    """Kill that many histories, at moments all over each of their phases; return the problems."""
+    for kind in ("new", "worn"):
+        make_sounds(folder / kind)
+    settled = folder / "settled"
+    histories = [
+        History("ingest", ("start", "add", "learn", "index"), folder / "new"),
+        History(
+            "upkeep",
+            ("start", "add", "rescan", "forget", "remove", "compact", "index"),
+            folder / "worn",
+            settled,
+        ),
+    ]
+    History("ingest", (), folder / "worn").finish(settled)
+    wear(folder / "worn")
+    undisturbed, problems = [], []
+    for history in histories:
+        lasting, found = _undisturbed(history, folder / f"first-{history.name}")
+        if found:
+            return found
+        wanted = contents(folder / f"first-{history.name}")
+        again, found = _undisturbed(history, folder / f"second-{history.name}")
+        found += differences(contents(folder / f"second-{history.name}"), wanted)
+        lasting = {phase: min(seconds, again[phase]) for phase, seconds in lasting.items()}
+        told = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in lasting.items())
+        print(f"{history.name} undisturbed: {len(wanted)} values; {told}; {len(found)} problems")
+        undisturbed.append((history, lasting, wanted))
+        problems += found
 
     rng = random.Random(seed)
+    turns = [(*turn, phase) for turn in undisturbed for phase in turn[0].phases]
+    rng.shuffle(turns)  # so that a few kills are of both
     for number in range(times):
-        phase = PHASES[number % len(PHASES)]
-        whole = bool((number + number // len(PHASES)) % 2)
-        moment = rng.random() * min(durations[phase], again[phase])
+        history, lasting, wanted, phase = turns[number % len(turns)]
+        whole = bool((number + number // len(turns)) % 2)
+        moment = rng.random() * lasting[phase]
         place = folder / f"corpus-{number}"
-        found = _killed(place, sources, phase, moment, whole) + _finished(place, sources, wanted)
+        found = _killed(history, place, phase, moment, whole) + _finished(history, place, wanted)
         who = "all processes" if whole else "the main process"
-        what = f"{number + 1}: {who} killed {moment:.2f} s into {phase!r}"
+        what = f"{number + 1}: {history.name}, {who} killed {moment:.2f} s into {phase!r}"
         print(f"{what}: {'; '.join(found)[:2000] or 'the same'}", flush=True)
         problems += [f"{what}: {problem}" for problem in found]
+        shutil.rmtree(place, ignore_errors=True)
     return problems
 
 
-def _undisturbed(place: Path, sources: list[Path]) -> tuple[dict[str, float], list[str]]:
-    """Return how long each phase of an ingest lasts, and what is wrong with the corpus."""
-    running = Ingest(place, sources)
+def _undisturbed(history: History, place: Path) -> tuple[dict[str, float], list[str]]:
+    """Return how long each phase of a history lasts, and what is wrong with the corpus."""
+    running = history.begin(place)
     marks = [time.monotonic()]
-    for phase in (*PHASES[1:], "end"):
+    for phase in (*history.phases[1:], "end"):
         running.wait_for(phase)
         marks.append(time.monotonic())
-    durations = dict(zip(PHASES, (b - a for a, b in pairwise(marks)), strict=True))
+    durations = dict(zip(history.phases, (b - a for a, b in pairwise(marks)), strict=True))
     return durations, running.failure() or _problems(place)
 
 
-def _killed(place: Path, sources: list[Path], phase: str, moment: float, whole: bool) -> list[str]:
-    """Start an ingest and kill it; return what is wrong with the corpus right after."""
-    running = Ingest(place, sources)
-    if phase != PHASES[0]:
+def _killed(history: History, place: Path, phase: str, moment: float, whole: bool) -> list[str]:
+    """Start a history and kill it; return what is wrong with the corpus right after."""
+    running = history.begin(place)
+    if phase != history.phases[0]:
         running.wait_for(phase)
     time.sleep(moment)
     running.kill(whole)
@@ -180,13 +273,10 @@ def _problems(place: Path) -> list[str]:
         return [f"check() raised {type(error).__name__}: {error}"]
 
 
-def _finished(place: Path, sources: list[Path], wanted: dict[str, Any]) -> list[str]:
+def _finished(history: History, place: Path, wanted: dict[str, Any]) -> list[str]:
     """Do the same again, to the end; return what is different from one that was not disturbed."""
     try:
-        corpus = zounds.Corpus(place)
-        corpus.add(*sources, workers=WORKERS)
-        corpus.learn()
-        corpus.index(workers=WORKERS)
+        history.finish(place)
         return _problems(place) + differences(contents(place), wanted)
     except Exception as error:
         return [f"going on raised {type(error).__name__}: {error}"]

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 import zounds
 from zounds.dsp.augment import views
+from zounds.dsp.timbre import LEVELS
 from zounds.learn.binary import ITQ, cosines, packed, quantised
 from zounds.learn.discriminant import Discriminant, Embedding
 from zounds.learn.smoothing import expanded, smoothed
@@ -25,7 +26,7 @@ from zounds.quality import chance, hits, quality, scores
 
 SEEDS = (0, 1, 2)
 VIEWS = 4
-LEVELS = (0, 98)  # the columns of the descriptor that have the level
+
 LONGEST = 20  # s
 CANDIDATES = 100
 APART = 3  # semitones
@@ -60,10 +61,12 @@ class Corpus:
         return np.stack([note.clip for note in self.notes])
 
     def examples(self, which: np.ndarray, seed: int) -> np.ndarray:
-        """Return clips with their views; the beginning, by which one often searches, is another."""
+        """Return clips with their views; a moment, by which one may search, is another."""
+        random = np.random.default_rng(seed)
         views_of = [self.notes[i].views[seed] for i in which]
-        beginnings = [self.notes[i].segments[:1] for i in which]
-        return np.concatenate([self.clips[which, None], views_of, beginnings], axis=1)
+        segments = [self.notes[i].segments for i in which]
+        moments = [random.choice(of_one, 1) for of_one in segments]
+        return np.concatenate([self.clips[which, None], views_of, moments], axis=1)
 
     def halves(self) -> tuple[np.ndarray, np.ndarray]:
         """Return who is learned from, and who is searched."""

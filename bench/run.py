@@ -24,10 +24,17 @@ import accuracy
 import graph
 import ingest
 import quality
+import timbre
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "RESULTS.md"
-PARTS = {"graph": graph, "accuracy": accuracy, "ingest": ingest, "quality": quality}
+PARTS = {
+    "graph": graph,
+    "accuracy": accuracy,
+    "ingest": ingest,
+    "timbre": timbre,
+    "quality": quality,
+}
 HEAD = """# Results
 
 Written by `make bench`. Machines differ and are noisy: compare figures of one run.

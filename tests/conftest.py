@@ -30,6 +30,11 @@ KINDS = {
 }
 
 
+def pytest_configure(config):
+    # collections in tests are small, and learning says so; that it does is a test of its own
+    config.addinivalue_line("filterwarnings", "ignore:there are .* clips. the metric:UserWarning")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _cache_of_the_tests(tmp_path_factory):
     """What is downloaded stays out of the cache of whoever runs the tests."""

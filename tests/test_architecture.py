@@ -17,7 +17,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 LAYERS = [
     [["featureflow.errors"], ["featureflow.naming"]],
     [["featureflow.codec"], ["featureflow.stores"], ["featureflow.spool"], ["featureflow.node"]],
-    [["featureflow.source"], ["featureflow.downloads"]],
+    [["featureflow.source"], ["featureflow.downloads"], ["featureflow.decompression"]],
     [["featureflow.archives"]],
     [["featureflow.sources"]],
     [["featureflow.fingerprint"], ["featureflow.plan"], ["featureflow.settings"]],
@@ -36,6 +36,7 @@ LAYERS = [
     [["zounds.web"]],
     [["zounds"]],
     [["zounds.cli"]],
+    [["zounds_command"]],
     [["zounds.__main__"]],
 ]
 

@@ -6,9 +6,7 @@ an archive says of itself.
 
 from __future__ import annotations
 
-import bz2
 import io
-import lzma
 import os
 import struct
 import threading
@@ -16,25 +14,27 @@ import weakref
 import zipfile
 import zlib
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any, BinaryIO, NamedTuple, Protocol, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 from urllib.parse import quote, unquote
 
+from featureflow.decompression import DAMAGED, METHODS
 from featureflow.errors import SourceError, SourceNotFound
 from featureflow.source import Source, leads_to, located
 from featureflow.spool import IN_MEMORY
 
 _STEP = 1 << 16  # bytes that are read from the archive, or skipped, at a time
+_PIECE = 1 << 20  # bytes that are unpacked at a time, at most
 _BUFFER = 1 << 17
 _HEADER = struct.Struct("<4s22xHH")
 _END = struct.Struct("<4s6xH10x")
 _ENCRYPTED = 0x1 | 0x40
 # What zipfile and the decompressors raise for archives that are not what they should be.
 _DAMAGED = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(zipfile.BadZipFile, *DAMAGED, struct.error),
     *(OSError, ValueError, EOFError, IndexError, OverflowError, NotImplementedError),
 )
 
@@ -94,6 +94,11 @@ class ZipSource(Source):
         """See `Source.open`; at most 64 MiB are unpacked at once, more while they are read."""
         return self._archive.open(self._info)
 
+    def start(self, size: int) -> bytes:
+        """See `Source.start`; unpacks no more than it takes."""
+        with io.BufferedReader(_Unpacked(self._archive, self._info), size) as stream:
+            return self._part(cast(BinaryIO, stream), size)
+
     def stamp(self) -> list[int] | None:
         """Return the stamp of the archive."""
         return self._archive.source.stamp()
@@ -137,13 +142,37 @@ class _Opened(NamedTuple):
     borders: list[int]  # where a member or the table of contents begins
 
 
+class _Latest:
+    """The content of the member that was unpacked last: who wants it also wanted its digest.
+
+    There is one for all archives of a process, so that it takes no more than one member does.
+    """
+
+    def __init__(self) -> None:
+        self._held: tuple[zipfile.ZipInfo, bytes] | None = None
+
+    def get(self, info: zipfile.ZipInfo) -> bytes | None:
+        """Return the content of a member, if that was the last."""
+        held = self._held
+        return held[1] if held is not None and held[0] is info else None
+
+    def put(self, info: zipfile.ZipInfo, stream: BinaryIO) -> bytes:
+        """Return what a stream holds."""
+        self._held = None  # before there is a second one
+        content = stream.read(info.file_size)
+        self._held = info, content
+        return content
+
+
+_latest = _Latest()
+
+
 class _Archive:
     """A zip archive that is opened once, in each process that reads from it."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self._current: _Opened | None = None
-        self._latest: tuple[zipfile.ZipInfo, bytes] | None = None
 
     def members(self) -> dict[str, zipfile.ZipInfo]:
         """Return the members by name, of those with the same name the last: as when unpacked."""
@@ -158,15 +187,14 @@ class _Archive:
 
     def open(self, info: zipfile.ZipInfo) -> BinaryIO:
         """Return the content of a member as a new binary file, which can seek."""
-        latest = self._latest
-        if latest is None or latest[0] is not info:
+        content = _latest.get(info)
+        if content is None:
             stream = io.BufferedReader(_Unpacked(self, info), _BUFFER)
             if info.file_size > IN_MEMORY:
                 return cast(BinaryIO, stream)
             with stream:
-                # for who wants the content also wanted its digest
-                latest = self._latest = info, stream.read(info.file_size)
-        return cast(BinaryIO, io.BytesIO(latest[1]))
+                content = _latest.put(info, stream)
+        return cast(BinaryIO, io.BytesIO(content))
 
     def content_of(self, info: zipfile.ZipInfo) -> int:
         """Return where the content of a member begins, behind its header [bytes]."""
@@ -253,73 +281,6 @@ def _member_at(uri: str, fresh: bool) -> Source:
 leads_to(_member_at, "zip")
 
 
-class _Decompressor(Protocol):
-    """What bz2 and lzma have in common."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
-
-
-class _Stored:
-    eof = False
-    needs_input = True
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        return data
-
-
-class _Deflated:
-    def __init__(self) -> None:
-        self._inner = zlib.decompressobj(-zlib.MAX_WBITS)
-
-    @property
-    def eof(self) -> bool:
-        return self._inner.eof
-
-    @property
-    def needs_input(self) -> bool:
-        return not self._inner.unconsumed_tail
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
-
-
-class _Lzma:
-    def __init__(self) -> None:
-        self._inner: lzma.LZMADecompressor | None = None
-
-    @property
-    def eof(self) -> bool:
-        return self._inner is not None and self._inner.eof
-
-    @property
-    def needs_input(self) -> bool:
-        return self._inner is None or self._inner.needs_input
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        if self._inner is None:
-            size, packed, window = struct.unpack_from("<2xHBI", data)
-            rest, lc = divmod(packed, 9)
-            pb, lp = divmod(rest, 5)
-            # the window is what memory it needs, and the archive's to choose
-            window = min(window, IN_MEMORY)
-            options = {"id": lzma.FILTER_LZMA1, "dict_size": window, "lc": lc, "lp": lp, "pb": pb}
-            self._inner = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[options])
-            data = data[4 + size :]
-        return self._inner.decompress(data, max_length)
-
-
-_METHODS: dict[int, Callable[[], _Decompressor]] = {
-    zipfile.ZIP_STORED: _Stored,
-    zipfile.ZIP_DEFLATED: _Deflated,
-    zipfile.ZIP_BZIP2: bz2.BZ2Decompressor,
-    zipfile.ZIP_LZMA: _Lzma,
-}
-
-
 class _Unpacked(io.RawIOBase):
     """The content of a member, unpacked while it is read.
 
@@ -335,7 +296,7 @@ class _Unpacked(io.RawIOBase):
                 f"{self._where} is encrypted: unpack the archive with its password, and give the "
                 "files"
             )
-        if info.compress_type not in _METHODS:
+        if info.compress_type not in METHODS:
             raise SourceError(
                 f"{self._where} is compressed by method {info.compress_type}, which cannot be "
                 "read: pack it again by deflate, the usual one"
@@ -347,7 +308,7 @@ class _Unpacked(io.RawIOBase):
         self._begin()
 
     def _begin(self) -> None:
-        self._decompressor = _METHODS[self._info.compress_type]()
+        self._decompressor = METHODS[self._info.compress_type]()
         self._taken = 0  # of what is compressed
         self._made = 0
         self._checksum: int | None = 0
@@ -377,7 +338,7 @@ class _Unpacked(io.RawIOBase):
             raise self._failure
         with self._judged():
             self._reach(self._position)
-            piece = self._unpack(wanted)
+            piece = self._unpack(min(wanted, _PIECE))
         buffer[: len(piece)] = piece
         self._position += len(piece)
         return len(piece)

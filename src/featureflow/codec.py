@@ -33,6 +33,7 @@ _ALIGNMENT = 16
 _HEAD = struct.Struct("<I")
 _TAG = "$"
 _FRACTION = re.compile(r"-?[0-9]{1,1000}/[0-9]{1,1000}")
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
 _KINDS = "biufcSU"  # booleans, numbers, fixed-width text: dtypes without Python objects
 
 
@@ -115,8 +116,11 @@ def encode(value: Any) -> bytes:
         If something in the value cannot be stored; the message says where and what to do.
     """
     payload = _Payload()
-    head = json.dumps(_pack(value, payload, "value"), separators=(",", ":"), allow_nan=False)
-    body = head.encode()
+    try:
+        tree = _pack(value, payload)
+    except _Unstorable as error:
+        raise CodecError(f"value{_place(value)} {error}") from None
+    body = _ENCODER.encode(tree).encode()
     body += b" " * (-(len(body) + _HEAD.size) % _ALIGNMENT)
     return b"".join((_HEAD.pack(len(body)), body, *payload.pieces))
 
@@ -170,28 +174,28 @@ class _Payload:
         return place
 
 
-def _pack(value: Any, payload: _Payload, where: str) -> Any:
+class _Unstorable(Exception):
+    """Something in a value cannot be stored."""
+
+
+def _pack(value: Any, payload: _Payload) -> Any:
     kind = type(value)
     if value is None or kind in (bool, int, str):
         return value
     if kind is float:
         return value if math.isfinite(value) else {_TAG: "float", "is": repr(value)}
     if kind in _names:
-        return {
-            _TAG: "object",
-            "type": _names[kind],
-            "state": {
-                key: _pack(item, payload, f"{where}.{key}") for key, item in _state(value).items()
-            },
-        }
+        state = {key: _pack(item, payload) for key, item in _state(value).items()}
+        return {_TAG: "object", "type": _names[kind], "state": state}
     if kind is list:
-        return [_pack(item, payload, f"{where}[{i}]") for i, item in enumerate(value)]
+        return [_pack(item, payload) for item in value]
     if kind is tuple:
-        return {_TAG: "tuple", "of": _pack(list(value), payload, where)}
+        return {_TAG: "tuple", "of": [_pack(item, payload) for item in value]}
     if kind is dict:
-        if any(type(key) is not str or key == _TAG for key in value):
-            raise CodecError(f"{where} has keys that are not plain str: store a list of pairs")
-        return {key: _pack(item, payload, f"{where}[{key!r}]") for key, item in value.items()}
+        for key in value:
+            if type(key) is not str or key == _TAG:
+                raise _Unstorable("has keys that are not plain str: store a list of pairs")
+        return {key: _pack(item, payload) for key, item in value.items()}
     if isinstance(value, Fraction):
         return {_TAG: "fraction", "is": f"{value.numerator}/{value.denominator}"}
     if kind is range:
@@ -199,11 +203,29 @@ def _pack(value: Any, payload: _Payload, where: str) -> Any:
     if kind is bytes:
         return {_TAG: "bytes", "is": base64.b64encode(value).decode()}
     if kind is np.ndarray or isinstance(value, np.generic):
-        return _pack_array(value, payload, where)
-    raise CodecError(
-        f"{where} is a {kind.__module__}.{kind.__qualname__}, which cannot be stored: use numbers, "
+        return _pack_array(value, payload)
+    raise _Unstorable(
+        f"is a {kind.__module__}.{kind.__qualname__}, which cannot be stored: use numbers, "
         "text, arrays, lists and dicts, or register the class with featureflow.storable"
     )
+
+
+def _place(value: Any) -> str:
+    """Return where in a value the first thing is that cannot be stored."""
+    kind = type(value)
+    items: list[tuple[str, Any]] = []
+    if kind in _names:
+        items = [(f".{key}", item) for key, item in _state(value).items()]
+    elif kind in (list, tuple):
+        items = [(f"[{i}]", item) for i, item in enumerate(value)]
+    elif kind is dict:
+        items = [(f"[{key!r}]", item) for key, item in value.items()]
+    for step, item in items:
+        try:
+            _pack(item, _Payload())
+        except _Unstorable:
+            return step + _place(item)
+    return ""
 
 
 def _state(value: Any) -> dict[str, Any]:
@@ -212,11 +234,11 @@ def _state(value: Any) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
 
 
-def _pack_array(value: Any, payload: _Payload, where: str) -> Any:
+def _pack_array(value: Any, payload: _Payload) -> Any:
     array = np.asarray(value)
     if array.dtype.kind not in _KINDS:
-        raise CodecError(
-            f"{where} is an array of {array.dtype}, which cannot be stored: convert it to numbers"
+        raise _Unstorable(
+            f"is an array of {array.dtype}, which cannot be stored: convert it to numbers"
         )
     packed = np.packbits(array) if array.dtype.kind == "b" else np.ascontiguousarray(array)
     return {

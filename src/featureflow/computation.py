@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Set
+from functools import partial
 from typing import Any, Protocol
 
 from featureflow.document import Document, Value, Writer
@@ -20,14 +21,37 @@ class Model(Protocol):
     features: dict[str, Feature]
     graph: Graph
     fixed: dict[str, str]
+    plans: dict[tuple[str, ...], Plan]
+
+
+class _EnoughError(Exception):
+    """Whoever takes chunks wants no more."""
 
 
 class Computation:
-    """What is computed for a document, now: with the models as they are learned at this moment."""
+    """What is computed for a document, now: with the models as they are learned at this moment.
+
+    Parameters
+    ----------
+    model : Model
+    document : Document
+    token : str
+        Stands for the content of the document.
+    again : set of str
+        What is computed even if it is there.
+    is_new : bool
+        Whether nothing is there: nothing of the document is visible before all of it is.
+    """
 
     def __init__(
-        self, model: Model, document: Document, token: str, again: Set[str] = frozenset()
+        self,
+        model: Model,
+        document: Document,
+        token: str,
+        again: Set[str] = frozenset(),
+        is_new: bool = False,
     ) -> None:
+        self._is_new = is_new
         self._again = again
         self._model = model
         self._document = document
@@ -65,16 +89,33 @@ class Computation:
             feature = self._model.features[name]
             return self._joined(name, list(self._document.chunks(feature, self.value_of(name))))
         collected: list[Any] = []
-
-        def unavailable(root: str) -> Any:
-            raise UnavailableError(
-                f"{name} of {self._document.id!r} cannot be computed any more: {root} was handed "
-                f"to {self._model.__name__}.process() and is not stored, or not by the node that "
-                "the class has now; process it again"
-            )
-
-        self.compute([name], unavailable, collect=(name, collected))
+        self.compute([name], partial(self._unavailable, name), collect=(name, collected))
         return self._joined(name, collected)
+
+    def hand_out(self, name: str, take: Callable[[Any], bool]) -> None:
+        """Hand the chunks of a feature to `take`, until it returns False; nothing is stored."""
+        feature = self._model.features[name]
+
+        def emit(made: str, chunk: Any) -> None:
+            if made == name and not take(chunk):
+                raise _EnoughError
+
+        try:
+            if self._has(name):
+                for chunk in self._document.chunks(feature, self.value_of(name)):
+                    emit(name, chunk)
+            else:
+                todo = plan(self._model.graph, [name], self._has)
+                run(todo, self._inputs(todo, partial(self._unavailable, name)), emit)
+        except _EnoughError:
+            pass
+
+    def _unavailable(self, name: str, root: str) -> Any:
+        raise UnavailableError(
+            f"{name} of {self._document.id!r} cannot be computed any more: {root} was handed "
+            f"to {self._model.__name__}.process() and is not stored, or not by the node that "
+            "the class has now; process it again"
+        )
 
     def _joined(self, name: str, chunks: list[Any]) -> Any:
         if not chunks:
@@ -91,7 +132,7 @@ class Computation:
         collect: tuple[str, list[Any]] | None = None,
     ) -> None:
         """Compute features, and store those that are to be stored, with the document's entry."""
-        todo = plan(self._model.graph, wanted, self._has)
+        todo = self._plan(wanted)
         writer = Writer(self._document)
         stored: dict[str, Value] = {}
         for step in todo.steps:
@@ -119,10 +160,22 @@ class Computation:
                 error.add_note(f"in document {self._document.id!r} of {self._model.__name__}")
             raise
 
+    def _plan(self, wanted: list[str]) -> Plan:
+        """Return what has to be done; of a new document that is always the same."""
+        if not self._is_new:
+            return plan(self._model.graph, wanted, self._has)
+        known = self._model.plans.get(tuple(wanted))
+        if known is None:
+            known = plan(self._model.graph, wanted, have=lambda _: False)
+            self._model.plans[tuple(wanted)] = known
+        return known
+
     def _check_unchanged(self, todo: Plan) -> None:
         """Raise unless what was computed still is what it was announced to be."""
         now = Computation(self._model, self._document, self._token)
         for name in (step.name for step in todo.steps if step.name in self._model.features):
+            if name in self._model.fixed:
+                continue
             if now.fingerprint_of(name) != self.fingerprint_of(name):
                 raise UnavailableError(
                     f"{name} of {self._document.id!r} was computed while a model that it needs "

@@ -3,22 +3,27 @@
 ::
 
     documents/<id>/entry                                       what it is: id, name, token, roots
-    values/<id>/<token>/<feature>/<fingerprint>/header         names a run, digests of its records
-    values/<id>/<token>/<feature>/<fingerprint>/<run>/<number> the records
+    values/<id>/<token>/<feature>/<fingerprint>/header         small records, digests of others
+    values/<id>/<token>/<feature>/<fingerprint>/<run>/<number> the others, or parts of them
 
 The token stands for the content the document was made from: what was computed from other content
 has other keys. A value is there when its header is, and a document when its entry is. Each writer
 has a run of its own, so that those who write the same at the same time do not disturb each other.
+
+LMDB puts small records side by side, and each larger one on pages of its own. So what is small, or
+would fill the last page by little, is put into the header, which is there anyway.
 """
 
 from __future__ import annotations
 
 import contextlib
-import uuid
+import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from featureflow.codec import content_digest, decode, encode
 from featureflow.errors import CorruptRecord, DocumentNotFound
@@ -27,6 +32,10 @@ from featureflow.stores import Store
 
 _SPILL = 8 << 20
 _SEAL = 32
+_PAGE, _PAGE_HEAD = 4096, 16
+_HELD = 1500  # bytes of a header, with which it is a small record
+_MARK = 60  # bytes that it takes to say that a part is held
+_LEAST = 1000  # bytes that are small by themselves
 
 
 class Document:
@@ -107,7 +116,9 @@ class Document:
 
     def digest(self, value: Value) -> str:
         """Return the digest of the content of a stored value."""
-        return content_digest(*map(str.encode, self.header(value)["records"]))
+        parts = [part for record in self.header(value)["records"] for part in record]
+        names = (content_digest(part) if isinstance(part, bytes) else part for part in parts)
+        return content_digest(*map(str.encode, names))
 
     def chunks(self, feature: Feature, value: Value) -> Iterator[Any]:
         """Yield the chunks of a stored value; raise `CorruptRecord` for what was not written so."""
@@ -117,26 +128,41 @@ class Document:
 
     def records(self, value: Value, header: dict[str, Any]) -> Iterator[bytes]:
         """Yield the records that a header names; raise `CorruptRecord` at the first damaged one."""
-        for number, digest in enumerate(header["records"]):
+        parts = self.parts(value, header)
+        for record in header["records"]:
+            found = [part if isinstance(part, bytes) else next(parts)[1] for part in record]
+            yield found[0] if len(found) == 1 else b"".join(found)
+
+    def parts(self, value: Value, header: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
+        """Yield each key beside the header's with what is there; raise `CorruptRecord` likewise."""
+        elsewhere = (part for record in header["records"] for part in record)
+        digests = (part for part in elsewhere if isinstance(part, str))
+        for number, digest in enumerate(digests):
             key = value.record(header["run"], number)
             try:
-                record = self.store.read(key)
+                part = self.store.read(key)
             except KeyError:
-                record = b""
-            if content_digest(record) != digest:
+                part = b""
+            if content_digest(part) != digest:
                 raise _corrupt(key)
-            yield record
+            yield key, part
 
     def header(self, value: Value) -> dict[str, Any]:
-        """Return the ``run`` and the digests of the ``records`` of a stored value."""
+        """Return the ``run`` and the ``records`` of a stored value.
+
+        Each record is a list of parts: bytes, or the digest of what lies under a key of its own.
+        """
         header = unsealed(self.store.read(value.header), value.header)
-        if not (
-            isinstance(header, dict)
-            and isinstance(header.get("run"), str)
-            and isinstance(header.get("records"), list)
-        ):
-            raise _corrupt(value.header)
-        return header
+        try:
+            records = [list(map(_part, record)) for record in header["records"]]
+            return {"run": str(header["run"]), "records": records}
+        except (TypeError, LookupError):
+            raise _corrupt(value.header) from None
+
+
+def _part(stored: Any) -> str | bytes:
+    """Return a part of a record, as a header has it: an array, or a digest."""
+    return stored if isinstance(stored, str) else np.asarray(stored, np.uint8).tobytes()
 
 
 @dataclass(frozen=True)
@@ -178,17 +204,17 @@ class Writer:
 
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._run = uuid.uuid4().hex[:16]
+        self._run = os.urandom(8).hex()
         self._records: dict[str, bytes] = {}
         self._size = 0
-        self._digests: dict[Value, list[str]] = {}
+        self._placed: dict[Value, _Placed] = {}
         self._waiting: dict[Value, tuple[Feature, list[Any]]] = {}
         self._replacing: set[Value] = set()
         self._spilled = False
 
     def begin(self, value: Value, replace: bool = False) -> None:
         """Announce a value; unless it is to `replace` what is there, that will stay."""
-        self._digests[value] = []
+        self._placed[value] = _Placed([])
         if replace:
             self._replacing.add(value)
 
@@ -202,28 +228,38 @@ class Writer:
     def _put(self, value: Value) -> None:
         """Make records of the chunks that wait."""
         feature, chunks = self._waiting.pop(value)
-        digests = self._digests[value]
+        placed = self._placed[value]
         for record in feature.records(chunks):
-            self._records[value.record(self._run, len(digests))] = record
-            digests.append(content_digest(record))
-            self._size += len(record)
-            if self._size > _SPILL:
-                self._document.store.write(self._records)
-                self._records, self._size, self._spilled = {}, 0, True
+            parts: list[Any] = []
+            for part, is_held in _cut(record, _HELD - placed.held):
+                if is_held:
+                    parts.append(np.frombuffer(part, np.uint8))
+                    placed.held += len(part) + _MARK
+                    continue
+                parts.append(content_digest(part))
+                self._records[value.record(self._run, placed.elsewhere)] = part
+                placed.elsewhere += 1
+                self._size += len(part)
+                if self._size > _SPILL:
+                    self._document.store.write(self._records)
+                    self._records, self._size, self._spilled = {}, 0, True
+            placed.records.append(parts)
 
     def commit(self, entry: dict[str, Any] | None = None) -> None:
         """Make the values visible, and the document's entry with them."""
         for value in list(self._waiting):
             self._put(value)
         needless = []
-        for value, digests in self._digests.items():
+        for value, placed in self._placed.items():
             if self._document.has(value):
                 if value not in self._replacing:  # somebody else was faster with the same
-                    needless.append(value.run(self._run))
+                    needless += [value.run(self._run)] if placed.elsewhere else []
                     continue
                 with contextlib.suppress(KeyError, CorruptRecord):  # gone, or damaged
-                    needless.append(value.run(self._document.header(value)["run"]))
-            self._records[value.header] = sealed({"run": self._run, "records": digests})
+                    run = self._document.header(value)["run"]
+                    needless += [value.run(run)] if run else []
+            header = {"run": self._run * bool(placed.elsewhere), "records": placed.records}
+            self._records[value.header] = sealed(header)
         if entry is not None:
             self._records[self._document.entry_key] = sealed(entry)
         if self._records:
@@ -234,7 +270,36 @@ class Writer:
     def abandon(self) -> None:
         """Take back what was written ahead."""
         if self._spilled:
-            self._document.store.delete(*(value.run(self._run) for value in self._digests))
+            self._document.store.delete(*(value.run(self._run) for value in self._placed))
+
+
+@dataclass
+class _Placed:
+    """Where the records of a value go."""
+
+    records: list[list[Any]]
+    held: int = 0  # bytes of the header
+    elsewhere: int = 0  # parts
+
+
+def _cut(record: bytes, room: int) -> Iterator[tuple[bytes, bool]]:
+    """Yield the parts of a record, and whether the header holds them.
+
+    One is of whole pages, without their head; where little more is left than that, it is held, as
+    far as there is room. What is beyond is either small, or worth another page.
+    """
+    pages = (len(record) + _PAGE_HEAD) // _PAGE
+    full = max(0, pages * _PAGE - _PAGE_HEAD)
+    room = max(0, room)
+    small = max(0, len(record) - full - room)
+    if small > _LEAST:
+        full, small, room = len(record), 0, 0
+    if full:
+        yield record[:full], False
+    if small:
+        yield record[full : full + small], False
+    if full + small < len(record) or not record:
+        yield record[full + small :], True
 
 
 def sealed(value: Any) -> bytes:

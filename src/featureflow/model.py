@@ -21,15 +21,15 @@ from featureflow.errors import (
     UnknownFeature,
 )
 from featureflow.feature import Feature
-from featureflow.plan import Graph, Spec, plan
+from featureflow.plan import Graph, Plan, Spec, plan
 from featureflow.run import join, locked, run
 from featureflow.settings import PersistenceSettings
 from featureflow.stores import Store
 
 _RESERVED = frozenset(
     {
-        *("process", "compute", "exists", "delete", "random", "features", "graph", "fixed"),
-        *("id_provider", "key_builder", "database"),
+        *("process", "compute", "exists", "delete", "random"),
+        *("features", "graph", "fixed", "plans", "id_provider", "key_builder", "database"),
     }
 )
 
@@ -41,6 +41,8 @@ class ModelMeta(type):
     graph: Graph
     fixed: dict[str, str]
     """The fingerprints that will never change, as far as they are known."""
+    plans: dict[tuple[str, ...], Plan]
+    """What to do for new documents, as far as it was asked for."""
 
     def __init__(cls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> None:
         super().__init__(name, bases, namespace)
@@ -54,6 +56,7 @@ class ModelMeta(type):
                     features.pop(attribute, None)
         cls.features = features
         cls.fixed = {}
+        cls.plans = {}
         cls.graph = {
             attribute: Spec(attribute, feature.node, feature.needs)
             for attribute, feature in features.items()
@@ -177,12 +180,13 @@ class BaseModel(PersistenceSettings, metaclass=ModelMeta):
         _id = _id or cls.id_provider.new(name, digest)
         token = digest or uuid.uuid4().hex
         document = Document(_store_of(cls), _id)
-        existed, before = document.exists(), _entry_before(document)
+        existed = document.exists()
+        before = _entry_before(document) if existed else None
         cls._check_settings()
         entry = {"id": _id, "name": name or _id, "token": token, "roots": known}
         # what a root stands for may be found elsewhere now: that is stored again
         again = set(roots) if existed and entry != before else set()
-        Computation(cls, document, token, again).compute(
+        Computation(cls, document, token, again, is_new=not existed).compute(
             [feature for feature in cls.features if cls.features[feature].store],
             handed=given.__getitem__,
             entry=entry if entry != before else None,
@@ -329,6 +333,12 @@ class BaseModel(PersistenceSettings, metaclass=ModelMeta):
     def _is_stored(self, name: str) -> bool:
         """Return whether a feature can be read, as it would be computed at this moment."""
         return self._document.has(self._computation().value_of(name))
+
+    def _lacks(self) -> list[str]:
+        """Return the stored features that have to be computed when they are asked for."""
+        computation, features = self._computation(), type(self).features
+        stored = (name for name in features if features[name].store)
+        return [name for name in stored if not self._document.has(computation.value_of(name))]
 
     @classmethod
     def _fingerprint(cls, name: str) -> str:

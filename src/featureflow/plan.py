@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 from featureflow.errors import CyclicGraph, UnknownFeature
-from featureflow.node import Transform, is_fitting
+from featureflow.node import Transform, Whole, is_fitting, is_streaming
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,15 @@ class Spec:
     name: str
     node: Any
     needs: tuple[str, ...] = ()
+
+    @cached_property
+    def kind(self) -> Literal["fitting", "together", "streaming", "each"]:
+        """str : How the node is run: of its whole inputs, as a stream, or for each chunk."""
+        if is_fitting(self.node):
+            return "fitting"
+        if len(self.needs) > 1 or isinstance(self.node, Whole):
+            return "together"
+        return "streaming" if is_streaming(self.node) else "each"
 
 
 Graph = Mapping[str, Spec]
@@ -51,6 +61,15 @@ class Plan:
     def roots(self) -> tuple[str, ...]:
         """Tuple of str : The steps whose input has to be handed over."""
         return tuple(step.name for step in self.steps if not step.needs)
+
+    @cached_property
+    def consumers(self) -> dict[str, list[tuple[Spec, int]]]:
+        """Dict : For each name the steps that need it, and as which of their inputs."""
+        found: dict[str, list[tuple[Spec, int]]] = {}
+        for spec in self.steps:
+            for place, need in enumerate(spec.needs):
+                found.setdefault(need, []).append((spec, place))
+        return found
 
 
 def plan(graph: Graph, want: Iterable[str], have: Callable[[str], bool]) -> Plan:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from featureflow.errors import Error, GraphError, NodeError, UnavailableError
 from featureflow.naming import node_name
-from featureflow.node import Stage, Whole, is_fitting, is_streaming
+from featureflow.node import Stage
 from featureflow.plan import Plan, Spec
 
 Emit = Callable[[str, Any], None]
@@ -36,22 +35,22 @@ def run(plan: Plan, inputs: Mapping[str, Iterable[Any]], emit: Emit) -> None:
         If a node fails with an exception that is not an `Error`; it becomes the `__cause__`.
     """
     stages = {spec.name: _stage(spec) for spec in plan.steps}
-    blaming = {spec.name: _Blaming(spec) for spec in plan.steps}
-    consumers: dict[str, list[tuple[Spec, int]]] = {}
-    for spec in plan.steps:
-        for place, need in enumerate(spec.needs):
-            consumers.setdefault(need, []).append((spec, place))
+    consumers = plan.consumers
 
     def push(name: str, chunk: Any) -> None:
         for spec, place in consumers.get(name, ()):
-            hand_on(spec, partial(stages[spec.name].step, (place, chunk)))
+            hand_on(spec, stages[spec.name].step, (place, chunk))
 
-    def hand_on(spec: Spec, call: Callable[[], Iterable[Any]]) -> None:
-        with blaming[spec.name]:
-            chunks = iter(call())
+    def hand_on(spec: Spec, call: Callable[..., Iterable[Any]], *given: Any) -> None:
+        try:
+            chunks = iter(call(*given))
+        except Exception as error:
+            _blame(error, spec)
         while True:
-            with blaming[spec.name]:  # not around the rest: what consumers raise is theirs
+            try:  # not around the rest: what consumers raise is theirs
                 chunk = next(chunks, _END)
+            except Exception as error:
+                _blame(error, spec)
             if chunk is _END:
                 return
             chunk = locked(chunk)
@@ -64,7 +63,7 @@ def run(plan: Plan, inputs: Mapping[str, Iterable[Any]], emit: Emit) -> None:
     for spec in plan.steps:
         if not spec.needs:
             for thing in inputs[spec.name]:
-                hand_on(spec, partial(stages[spec.name].step, (0, thing)))
+                hand_on(spec, stages[spec.name].step, (0, thing))
     for spec in plan.steps:  # each after what it needs: nothing reaches a stage that has flushed
         hand_on(spec, stages[spec.name].flush)
 
@@ -111,13 +110,11 @@ def locked(value: Any) -> Any:
 def _stage(spec: Spec) -> Stage:
     """Return what runs a node, whatever kind it is; its steps take (place of the input, chunk)."""
     node = spec.node
-    if is_fitting(node):
-        return _Together(node.fit, spec.needs)
-    if len(spec.needs) > 1 or isinstance(node, Whole):
-        return _Together(node, spec.needs)
-    if is_streaming(node):
+    if spec.kind == "each":
+        return _EachChunk(node)
+    if spec.kind == "streaming":
         return _Streamed(node.stream())
-    return _EachChunk(node)
+    return _Together(node.fit if spec.kind == "fitting" else node, spec.needs)
 
 
 class _EachChunk:
@@ -193,21 +190,11 @@ class _Together:
         return (self._node(*values),)
 
 
-class _Blaming:
-    """Says in which node an exception came up; our own say enough by themselves."""
-
-    def __init__(self, spec: Spec) -> None:
-        self._spec = spec
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if error is None:
-            return
-        name, node = self._spec.name, node_name(self._spec.node)
-        if isinstance(error, Error):
-            error.add_note(f"while computing {name!r} ({node})")
-        elif isinstance(error, Exception):
-            message = f"computing {name!r} ({node}) failed: {type(error).__name__}: {error}"
-            raise NodeError(message) from error
+def _blame(error: Exception, spec: Spec) -> NoReturn:
+    """Say in which node an exception came up; our own say enough by themselves."""
+    name, node = spec.name, node_name(spec.node)
+    if isinstance(error, Error):
+        error.add_note(f"while computing {name!r} ({node})")
+        raise error
+    message = f"computing {name!r} ({node}) failed: {type(error).__name__}: {error}"
+    raise NodeError(message) from error

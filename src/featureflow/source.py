@@ -83,6 +83,11 @@ class Source:
         with self.open() as stream:
             return self._part(stream, -1)
 
+    def start(self, size: int) -> bytes:
+        """Return the first bytes, without reading much more; raises like `open`."""
+        with self.open() as stream:
+            return self._part(stream, size)
+
     def pieces(self) -> Iterator[bytes]:
         """Yield the content in pieces of a mebibyte; raises like `open`."""
         with self.open() as stream:
@@ -174,7 +179,12 @@ class Source:
                 source.check()
             return source
         if isinstance(thing, str | os.PathLike):
-            source = FileSource(Path(os.fsdecode(thing)))
+            if _is_elsewhere(thing):
+                raise SourceNotFound(
+                    f"{thing} is a URL that cannot be read: give one with http: or https:, or "
+                    "download it, and give the file"
+                )
+            source = FileSource(os.fsdecode(thing))
             source.check()
             return source
         if isinstance(thing, bytes | bytearray | memoryview):
@@ -193,6 +203,12 @@ class Source:
             f"{thing!r} has no content to read: give a path, a URL, bytes, an open binary file, "
             "or what featureflow.iter_zip yields"
         )
+
+
+def _is_elsewhere(thing: str | os.PathLike[str]) -> bool:
+    """Whether a path looks like a URL, and is no file."""
+    scheme, found, _ = os.fsdecode(thing).partition("://")
+    return bool(found) and scheme.isalpha() and not os.path.exists(thing)
 
 
 _WAYS: dict[str, Callable[[str, bool], Source]] = {}
@@ -245,13 +261,21 @@ class FileSource(Source):
 
     reopenable = True
 
-    def __init__(self, path: Path) -> None:
-        self.path = Path(os.path.abspath(path))
-        super().__init__("file://" + quote(os.fsencode(self.path.as_posix())), self.path.name)
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = os.path.abspath(path)
+        posix = self._path if os.sep == "/" else self.path.as_posix()
+        super().__init__("file://" + quote(os.fsencode(posix)), os.path.basename(self._path))
+
+    @cached_property
+    def path(self) -> Path:
+        """Path : Where it is."""
+        return Path(self._path)
 
     def check(self) -> None:
         """Raise `SourceError` unless there is a file."""
-        mode = self._status().st_mode
+        self._check(self._status().st_mode)
+
+    def _check(self, mode: int) -> None:
         if stat.S_ISDIR(mode):
             raise SourceError(f"{self.path} is a folder: give the files in it, one at a time")
         if not stat.S_ISREG(mode):
@@ -262,11 +286,21 @@ class FileSource(Source):
 
     def open(self) -> BinaryIO:
         """See `Source.open`."""
-        self.check()
         try:
-            return open(self.path, "rb", opener=_at_once)
-        except OSError as error:
+            return open(self._path, "rb", opener=self._descriptor)
+        except (OSError, ValueError) as error:
+            self.check()  # says more of a socket
             raise self._failure(error) from error
+
+    def _descriptor(self, path: str, flags: int) -> int:
+        # a pipe that took the file's place would wait for somebody to write
+        descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+        try:
+            self._check(os.fstat(descriptor).st_mode)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
 
     def stamp(self) -> list[int]:
         """Return size [bytes] and time of modification [ns], which change with the content."""
@@ -275,7 +309,7 @@ class FileSource(Source):
 
     def _status(self) -> os.stat_result:
         try:
-            return self.path.stat()
+            return os.stat(self._path)
         except (OSError, ValueError) as error:
             raise self._failure(error) from error
 
@@ -285,13 +319,8 @@ class FileSource(Source):
         return SourceError(f"{self.path} cannot be read: {error.strerror}")
 
 
-def _at_once(path: str, flags: int) -> int:
-    # a pipe that took the file's place after the check would wait for somebody to write
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
-
-
 def _file_at(uri: str, fresh: bool) -> Source:
-    return FileSource(Path(os.fsdecode(unquote_to_bytes(uri.removeprefix("file://")))))
+    return FileSource(os.fsdecode(unquote_to_bytes(uri.removeprefix("file://"))))
 
 
 leads_to(_file_at, "file")

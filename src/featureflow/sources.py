@@ -37,6 +37,8 @@ class UrlSource(Source):
     def __init__(self, url: str, fresh: bool = True) -> None:
         try:
             parts = urlsplit(url)
+            if not parts.hostname:
+                raise ValueError("it names no host")
         except ValueError as error:
             raise InvalidParameter(f"{url} is no URL: {error}") from None
         self._fresh = fresh

@@ -76,15 +76,28 @@ def verify(store: Store) -> Iterator[Problem]:
     """
     for key in store.keys(store.key_builder.prefix("documents")):
         try:
-            read_entry(store, key)
+            _id = read_entry(store, key)["id"]
         except KeyError:
             continue  # deleted meanwhile
         except _UNREADABLE as error:
             yield Problem(_decoded(store, _part(key)), key, str(error))
+        else:
+            if Document(store, _id).entry_key != key:
+                yield Problem(_decoded(store, _part(key)), key, f"{key} holds the entry of {_id!r}")
     for place in _places(store, store.keys(store.key_builder.prefix("values"))):
         problem = None if place.document is None else _problem(place.document, place.value)
         if problem is not None:
             yield problem
+
+
+def discard(store: Store, problem: Problem) -> None:
+    """Delete what a problem was found in: an entry, or a value with all its records.
+
+    The rest of the document stays, and is used when the same content is processed again.
+    """
+    is_value = problem.key.startswith(store.key_builder.prefix("values"))
+    place = "/".join(problem.key.split("/", 5)[:5]) + "/" if is_value else problem.key
+    store.delete(place)
 
 
 def copy(source: Store, target: Store, wanted: Callable[[str, str], bool]) -> Copied:
@@ -203,7 +216,7 @@ def _problem(document: Document, value: Value) -> Problem | None:
             return found
         seen, whole = header, 0
         try:
-            for _ in document.records(value, header):
+            for _ in document.parts(value, header):
                 whole += 1
             return None
         except CorruptRecord as error:
@@ -211,11 +224,11 @@ def _problem(document: Document, value: Value) -> Problem | None:
 
 
 def _copy_value(document: Document, value: Value, batch: Batch) -> tuple[int, int]:
-    """Copy a value; return how many records it has, and their size."""
-    header, size, number = document.header(value), 0, 0
-    for number, record in enumerate(document.records(value, header), 1):
-        size += _put(batch, value.record(header["run"], number - 1), record)
-    return number + 1, size + _put(batch, value.header, document.store.read(value.header))
+    """Copy a value; return how many keys it has, and the size of it all."""
+    parts = document.parts(value, document.header(value))
+    sizes = [_put(batch, key, part) for key, part in parts]
+    sizes.append(_put(batch, value.header, document.store.read(value.header)))
+    return len(sizes), sum(sizes)
 
 
 def _put(batch: Batch, key: str, record: bytes) -> int:

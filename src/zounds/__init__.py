@@ -14,8 +14,10 @@ from zounds.audio.encode import OggVorbis, encode, save
 from zounds.audio.facts import Facts
 from zounds.audio.resample import Mono, Resample
 from zounds.corpus.corpus import Corpus
+from zounds.corpus.evaluation import Evaluation
 from zounds.corpus.outcome import Outcome, Progress, Report
 from zounds.corpus.search import CorpusHit
+from zounds.dsp.augment import TimbreViews
 from zounds.dsp.features import BFCC, MFCC, BarkBands, MelBands
 from zounds.dsp.frames import SlidingWindow
 from zounds.dsp.pooling import Max, Mean, Min, Std, Sum
@@ -43,14 +45,14 @@ from zounds.errors import (
 from zounds.feature_types import AudioSamplesFeature, ConstantRateTimeSeriesFeature
 from zounds.index.hamming import HammingIndex, hamming_index
 from zounds.index.results import Hit, SearchResults
-from zounds.learn.binary import ITQ, SimHash
+from zounds.learn.binary import ITQ, Quantisation, SimHash
 from zounds.learn.discriminant import Discriminant
 from zounds.learn.kmeans import KMeans
 from zounds.learn.learned import Learned
 from zounds.learn.pipeline import PreprocessingPipeline
 from zounds.learn.sampling import ReservoirSampler
 from zounds.learn.transforms import MeanStdNormalization, UnitNorm
-from zounds.pipelines import stft
+from zounds.pipelines import stft, timbre
 from zounds.units import (
     SR8000,
     SR11025,
@@ -94,6 +96,7 @@ __all__ = [
     "Decode",
     "Discriminant",
     "Error",
+    "Evaluation",
     "FFT",
     "Facts",
     "HalfLapped",
@@ -124,6 +127,7 @@ __all__ = [
     "PartialAudio",
     "PreprocessingPipeline",
     "Progress",
+    "Quantisation",
     "Report",
     "Resample",
     "ReservoirSampler",
@@ -152,6 +156,7 @@ __all__ = [
     "TimbreClip",
     "TimbreFrames",
     "TimbreSegments",
+    "TimbreViews",
     "TimeSlice",
     "UnitNorm",
     "UnitsError",
@@ -164,4 +169,5 @@ __all__ = [
     "save",
     "simple_settings",
     "stft",
+    "timbre",
 ]

@@ -50,7 +50,7 @@ class ArrayWithUnits(np.ndarray[Any, Any]):
         If there is not one unit for each axis, or a scale has not one band for each column.
     """
 
-    _units: Units | None
+    _units: Units | None = None  # of what NumPy makes: nothing is known
 
     def __new__(cls, array: npt.ArrayLike, units: Sequence[Unit | None]) -> Self:
         """See the class."""
@@ -64,11 +64,8 @@ class ArrayWithUnits(np.ndarray[Any, Any]):
                 raise UnitsError(f"axis {axis} has {unit!r}: give a SampleRate, a scale or None")
             if isinstance(unit, FrequencyScale) and len(unit) != size:
                 raise UnitsError(f"a scale of {len(unit)} bands for axis {axis}, which has {size}")
-        view._units = units
+        view.__dict__["_units"] = units
         return view
-
-    def __array_finalize__(self, source: Any) -> None:
-        self._units = None
 
     @property
     def units(self) -> Units:

@@ -18,12 +18,13 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 _MAX_COLUMNS = 2000
-_PLAYED_SECONDS = 120  # 10 MB of HTML
+PLAYED = 120
+"""int [unit=s] : How much of a long sound a player has; 10 MB of HTML."""
 _NUMBERS = "biufc"
 _RANGE_DB = 80
 
 
-def player(samples: Array, samplerate: int) -> str:
+def player(samples: Array, samplerate: int, seconds: float | None = None) -> str:
     """Return an HTML audio element that plays `samples`.
 
     Parameters
@@ -31,6 +32,8 @@ def player(samples: Array, samplerate: int) -> str:
     samples : np.ndarray [shape=(n,) or (n, channels), range=[-1, 1]]
         Whatever is louder is clipped.
     samplerate : int [unit=Hz]
+    seconds : float or None [unit=s]
+        How long the sound is, where `samples` are only its beginning.
 
     Returns
     -------
@@ -41,7 +44,7 @@ def player(samples: Array, samplerate: int) -> str:
     import soundfile
 
     buffer = io.BytesIO()
-    played = samples[: _PLAYED_SECONDS * samplerate]
+    played = samples[: PLAYED * samplerate]
     played = np.nan_to_num(np.asarray(played, np.float32)).clip(-1, 1)
     try:
         soundfile.write(buffer, played, samplerate, format="WAV", subtype="PCM_16")
@@ -50,10 +53,10 @@ def player(samples: Array, samplerate: int) -> str:
         return message(f"{shape} samples at {samplerate} Hz cannot be played")
     data = base64.b64encode(buffer.getvalue()).decode()
     audio = f'<audio controls preload="metadata" src="data:audio/wav;base64,{data}"></audio>'
-    if len(played) == len(samples):
+    whole = max(len(samples) / samplerate, seconds or 0)
+    if whole <= PLAYED:
         return audio
-    seconds = len(samples) / samplerate
-    return audio + message(f"the first {_PLAYED_SECONDS} of {seconds:,.0f} seconds")
+    return audio + message(f"the first {PLAYED} of {whole:,.0f} seconds")
 
 
 def picture(values: Array, hop: float, frequencies: Sequence[float] | None = None) -> str | None:

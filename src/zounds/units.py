@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import total_ordering
+from functools import lru_cache, total_ordering
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -60,6 +60,8 @@ def Microseconds(value: Number) -> Fraction:
 
 def _exact(value: Number, what: str, unit: str) -> Fraction:
     """Return the fraction that a number stands for: of a float, the decimal it prints as."""
+    if type(value) is Fraction:
+        return value
     known = isinstance(value, _NUMBERS) and not isinstance(value, _NO_NUMBERS)
     floating = isinstance(value, float | np.floating)
     if not known or (floating and not math.isfinite(value)):
@@ -119,7 +121,7 @@ class SampleRate:
     def __init__(self, frequency: Number, duration: Number) -> None:
         for name, value in (("frequency", frequency), ("duration", duration)):
             exact = _exact(value, f"the {name} of a SampleRate", "seconds")
-            if exact <= 0:
+            if exact.numerator <= 0:
                 raise UnitsError(f"SampleRate({name}={value!r}): give a time greater than zero")
             object.__setattr__(self, name, exact)
 
@@ -160,7 +162,8 @@ class SampleRate:
     @property
     def is_audio(self) -> bool:
         """bool : Whether samples neither overlap nor leave gaps."""
-        return self.frequency == self.duration
+        # fractions do not look whether they are the same object
+        return self.frequency is self.duration or self.frequency == self.duration
 
     def sliced(self, index: slice, size: int) -> SampleRate | None:
         """Return the rate of every k-th sample; None for a reversed axis."""
@@ -190,9 +193,15 @@ def AudioSampleRate(hertz: Number) -> SampleRate:
     Fraction(1, 8000)
     """
     rate = _exact(hertz, "a sample rate", "hertz")
-    if rate <= 0:
+    if rate.numerator <= 0:
         raise UnitsError(f"a sample rate of {hertz} Hz: give a positive number of hertz")
-    return SampleRate(1 / rate, 1 / rate)
+    return _audio_rate(rate.numerator, rate.denominator)
+
+
+@lru_cache(maxsize=64)
+def _audio_rate(numerator: int, denominator: int) -> SampleRate:
+    period = Fraction(denominator, numerator)
+    return SampleRate(period, period)
 
 
 def _rate_of(hertz: int) -> Callable[[], SampleRate]:

@@ -269,10 +269,34 @@ class TestLmdbDatabase(StoreContract):
         with pytest.raises(ff.FormatError, match="other is not a store of featureflow"):
             ff.LmdbDatabase(tmp_path / "other").write({"a": b"1"})
 
+    def test_a_key_that_is_not_ascii_is_an_error(self, store):
+        store.write({"a": b"1", "b": b"2"})
+        store.close()
+        with lmdb.open(str(store.path)) as opened, opened.begin(write=True) as transaction:
+            transaction.put(b"a\xff", b"")
+        with pytest.raises(ff.StoreError, match="is damaged.*cannot be there.*zounds rescan"):
+            list(store.keys())
+
+    def test_keys_that_go_back_are_an_error_and_not_gone_through_for_ever(self, store):
+        store.write({f"k/{number:05d}": b"" for number in range(5000)})
+        store.close()
+        file = store.path / "data.mdb"
+        file.write_bytes(file.read_bytes().replace(b"k/00998", b"j/00998"))
+        with pytest.raises(ff.StoreError, match="is damaged"):
+            list(store.keys())
+
+    def test_a_store_that_was_moved_is_opened_at_its_new_place(self, store):
+        store.write({"a": b"1"})
+        moved = ff.LmdbDatabase(store.path.rename(store.path.with_name("moved")))
+        assert moved.read("a") == b"1"
+        moved.write({"b": b"2"})
+        assert list(store.keys()) == []
+        assert list(moved.keys()) == ["a", "b"]
+
     def test_garbage_in_place_of_the_database_is_refused(self, tmp_path):
         (tmp_path / "bad").mkdir()
         (tmp_path / "bad" / "data.mdb").write_bytes(struct.pack("<I", 7) * 5000)
-        with pytest.raises(ff.StoreError, match="bad cannot be opened"):
+        with pytest.raises(ff.StoreError, match="bad is damaged"):
             ff.LmdbDatabase(tmp_path / "bad").read("a")
 
     def test_a_file_in_place_of_the_folder_is_refused(self, tmp_path):

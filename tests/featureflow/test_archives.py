@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import time
+import tracemalloc
 import warnings
 import zipfile
 import zlib
@@ -467,6 +468,23 @@ def test_however_many_members_arrive_in_a_worker_the_archive_is_opened_once(
     links = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
     opened = [os.readlink(link) for link in links if os.path.exists(link)]
     assert sum(str(tmp_path) in name for name in opened) == 1
+
+
+def test_of_all_archives_no_more_than_one_member_is_kept_in_memory(tmp_path):
+    members = []
+    for number in range(4):
+        path = tmp_path / f"{number}.zip"
+        path.write_bytes(zipped(("a", bytes(8 << 20))))
+        members.append(only(path))
+    tracemalloc.start()
+    try:
+        for member in members:
+            assert len(member.read()) == 8 << 20
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 9 << 20
+    assert peak < 18 << 20
 
 
 def test_members_of_an_archive_at_a_url(tmp_path, serve, monkeypatch):

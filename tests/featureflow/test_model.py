@@ -251,6 +251,7 @@ def test_long_documents_are_written_ahead_and_visible_only_when_complete(
     sound, database, monkeypatch
 ):
     monkeypatch.setattr("featureflow.document._SPILL", 10)
+    monkeypatch.setattr("featureflow.document._HELD", 0)
     monkeypatch.setattr(ff.NumpyFeature, "gathered", 0)
     writes = []
     original = database.write
@@ -420,11 +421,11 @@ def test_a_feature_that_comes_out_empty(database):
         document.data
 
 
-def tamper(path, change):
-    """Change the stored bytes of the first record of `double` behind the store's back."""
+def tamper(path, change, where):
+    """Change the stored bytes of `double` behind the store's back."""
     with lmdb.open(str(path)) as environment, environment.begin(write=True) as transaction:
         for key, value in transaction.cursor():
-            if b"/double/" in key and key.endswith(b"00000000"):
+            if b"/double/" in key and key.endswith(where):
                 transaction.put(key, change(bytes(value)))
 
 
@@ -433,9 +434,10 @@ class Bomb:
         return os.system, ("echo executed > executed",)
 
 
+@pytest.mark.parametrize(("size", "where"), [(1, b"/header"), (3000, b"/00000000")])
 @pytest.mark.parametrize("kind", ["flipped", "cut", "empty", "pickle"])
 def test_bytes_that_were_tampered_with_raise_and_are_not_executed(
-    tmp_path, monkeypatch, kind, calls
+    tmp_path, monkeypatch, kind, size, where
 ):
     import pickle
 
@@ -448,7 +450,8 @@ def test_bytes_that_were_tampered_with_raise_and_are_not_executed(
         double = ff.NumpyFeature(lambda x: x * 2, needs=raw, store=True)
 
     Sound.database = store
-    _id = Sound.process(meta=b"\1\2\3")
+    content = b"\1\2\3" * size
+    _id = Sound.process(meta=content)
     store.close()
     changes = {
         "flipped": lambda value: value[:-1] + bytes([value[-1] ^ 1]),
@@ -456,12 +459,12 @@ def test_bytes_that_were_tampered_with_raise_and_are_not_executed(
         "empty": lambda value: b"",
         "pickle": lambda value: pickle.dumps(Bomb()),
     }
-    tamper(tmp_path / "db", changes[kind])
+    tamper(tmp_path / "db", changes[kind], where)
     with pytest.raises(ff.CorruptRecord, match=r"/double/.*process it again"):
         Sound(_id).double
     assert not (tmp_path / "executed").exists()
     Sound.delete(_id)
-    np.testing.assert_array_equal(Sound(Sound.process(meta=b"\1\2\3")).double, [2, 4, 6])
+    np.testing.assert_array_equal(Sound(Sound.process(meta=content)).double, [2, 4, 6] * size)
 
 
 def test_documents_do_not_hold_each_other(sound):
@@ -892,7 +895,7 @@ def test_a_stored_value_of_another_type_is_refused(sound, database):
     database.write(
         {
             header.replace("header", f"{run}/00000000"): forged,
-            header: sealed({"run": run, "records": [content_digest(forged)]}),
+            header: sealed({"run": run, "records": [[content_digest(forged)]]}),
         }
     )
     with pytest.raises(ff.CodecError, match="NumpyFeature"):

@@ -21,7 +21,7 @@ class Parts(ff.NumpyFeature):
 
 
 class Chunks:
-    """Makes a chunk of every four bytes."""
+    """Makes a chunk of every four bytes, too large to be held in a header."""
 
     revision = 1
 
@@ -31,7 +31,7 @@ class Chunks:
     def step(self, source):
         content = source.read()
         for start in range(0, len(content), 4):
-            yield np.frombuffer(content[start : start + 4], np.uint8)
+            yield np.tile(np.frombuffer(content[start : start + 4], np.uint8), 2000)
 
     def flush(self):
         return ()
@@ -184,7 +184,7 @@ def test_all_that_is_damaged_is_found_each_value_once(sound, store):
         place_of(sound, "a", "parts").header,
         record_of(sound, "a", "scaled", 0),
         record_of(sound, "plain", "parts", 0),
-        record_of(sound, "~", "meta", 1),
+        place_of(sound, "~", "meta").header,
     ]
     also = record_of(sound, "a", "scaled", 2)
     for key in [*damaged, also]:
@@ -206,6 +206,33 @@ def test_what_no_entry_leads_to_is_no_damage(sound, store):
     store.write({spilled: b"of a killed writer", "values/stray": b"", "values/~/x/y": b""})
     for key in (orphan, older):
         flip(store, key)
+    assert list(upkeep.verify(store)) == []
+
+
+def test_an_entry_under_the_key_of_another_is_found(sound, store):
+    key = Document(store, "a").entry_key
+    other = key.replace("/a/", "/c/")
+    store.write({other: store.read(key)})
+    (problem,) = upkeep.verify(store)
+    assert (problem.id, problem.key) == ("c", other)
+
+
+@pytest.mark.parametrize("what", ["header", "record", "entry"])
+def test_what_is_damaged_is_discarded_and_computed_again(sound, store, what):
+    whole = everything(store)
+    value = place_of(sound, "a", "parts")
+    places = {
+        "header": value.header,
+        "record": record_of(sound, "a", "parts", 1),
+        "entry": Document(store, "a").entry_key,
+    }
+    flip(store, places[what])
+    (problem,) = upkeep.verify(store)
+    upkeep.discard(store, problem)
+    gone = places[what] if what == "entry" else value.place
+    assert everything(store) == {k: r for k, r in whole.items() if not k.startswith(gone)}
+    sound.process("a", meta=bytes([IDS.index("a")]) * 10)
+    assert list(sound("a").parts) == [IDS.index("a")] * 10
     assert list(upkeep.verify(store)) == []
 
 
@@ -235,8 +262,8 @@ def replace(sound, _id, feature):
     value = place_of(sound, _id, feature)
     writer = Writer(Document(sound.database, _id))
     writer.begin(value, replace=True)
-    writer.add(sound.features[feature], value, np.zeros(1))
-    writer.add(sound.features[feature], value, np.ones(1))
+    writer.add(sound.features[feature], value, np.zeros(1000))
+    writer.add(sound.features[feature], value, np.ones(1000))
     writer.commit()
 
 
@@ -386,7 +413,7 @@ def test_a_damaged_value_is_left_behind_and_nothing_else(sound, store, make, wha
     assert (copied.damaged, copied.values) == (1, 3 * len(IDS) - 1)
     assert copied.left == len(everything(store)) - len(whole)
     assert copied.bytes == sum(len(key) + len(record) for key, record in whole.items())
-    np.testing.assert_array_equal(declared(target)("a").parts, [2] * 10)  # is computed again
+    np.testing.assert_array_equal(declared(target)("a").parts, [2] * 20000)  # is computed again
 
 
 def test_a_damaged_value_beyond_a_write_is_left_behind_too(store, make):
@@ -426,7 +453,7 @@ def test_of_a_document_with_a_damaged_entry_everything_wanted_is_kept(sound, sto
     Copy.process(_id, meta=bytes([IDS.index(_id)]) * 10)
     assert target.read(parts) == store.read(parts)  # not computed again
     assert list(upkeep.verify(target)) == []
-    assert list(Copy(_id).scaled) == [IDS.index(_id)] * 10
+    assert list(Copy(_id).scaled) == [IDS.index(_id)] * 20000
 
 
 def test_a_document_without_stored_features_is_copied(store, make):

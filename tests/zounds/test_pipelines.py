@@ -192,3 +192,81 @@ def test_a_function_of_ones_own_may_use_all_of_zounds(in_folder):
     tone = zounds.SineSynthesizer(zounds.SR22050()).synthesize(zounds.Seconds(1))
     document = Mine(Mine.process(meta=zounds.encode(tone, "wav")))
     assert document.mine.shape == (22050, 1)
+
+
+# ---------------------------------------------------------------------------- timbre
+
+
+def timbre_model(**parameters):
+    class Sound(zounds.timbre(**parameters)):
+        database = ff.InMemoryDatabase()
+
+    return Sound
+
+
+def test_five_seconds_of_stereo_are_described_as_a_clip_and_by_segments(tmp_path):
+    stereo = noise(5, 2, 48000)
+    sound = timbre_model()
+    document = sound(sound.process(meta=wav(tmp_path / "a.wav", stereo)))
+    hop = Fraction(30 * 1024, 44100)
+    assert document.resampled.samplerate == AudioSampleRate(44100)
+    assert (document.clip_timbre.shape, document.clip_timbre.dtype) == ((1, 330), np.float32)
+    assert document.segment_timbres.shape == (8, 330)
+    assert document.segment_timbres.frequency == hop
+    assert document.segment_timbres.duration >= hop
+    assert 4.9 < document.clip_timbre.duration < 5.1
+    assert np.isfinite(document.clip_timbre).all()
+    assert np.isfinite(document.segment_timbres).all()
+
+
+def test_a_segment_is_described_like_a_sound_that_is_no_longer(tmp_path):
+    tone = noise(3, 1, 44100) * 0.1 + np.sin(np.arange(3 * 44100) / 20).astype(np.float32) * 0.5
+    sound = timbre_model()
+    document = sound(sound.process(meta=wav(tmp_path / "a.wav", tone)))
+    count = 30 * 1024
+    end = round(float(document.segment_timbres.duration) * 44100)
+    for row in range(3):
+        part = document.pcm[row * count : row * count + end]
+        alone = sound(sound.process(meta=zounds.encode(zounds.AudioSamples(part, 44100), "wav")))
+        np.testing.assert_allclose(alone.segment_timbres[0], document.segment_timbres[row], atol=2)
+
+
+def test_a_clip_is_the_first_20_seconds(tmp_path):
+    samples = noise(30, 1, 44100)
+    sound = timbre_model()
+    first = sound(sound.process(meta=wav(tmp_path / "a.wav", samples[: 20 * 44100])))
+    whole = sound(sound.process(meta=wav(tmp_path / "b.wav", samples)))
+    np.testing.assert_array_equal(whole.clip_timbre, first.clip_timbre)
+    assert len(whole.segment_timbres) > len(first.segment_timbres)
+
+
+def test_descriptors_are_stored_and_spectra_are_not(tmp_path):
+    file = wav(tmp_path / "a.wav", noise(2, 2, 44100))
+    sound = timbre_model()
+    document = sound(sound.process(meta=file))
+    stored = {name for name, feature in sound.features.items() if feature.store}
+    assert stored == {"meta", "segment_timbres", "clip_timbre"}
+    assert sum(len(sound.database.read(key)) for key in sound.database.keys()) < 20_000
+    file.unlink()
+    assert sound(document._id).clip_timbre.shape == (1, 330)
+    with pytest.raises(ff.SourceNotFound, match=r"a\.wav"):
+        _ = sound(document._id).spectra
+
+    kept = timbre_model(keep_audio=True)
+    file = wav(tmp_path / "b.wav", noise(1, 1, 44100))
+    document = kept(kept.process(meta=file))
+    file.unlink()
+    assert len(kept(document._id).pcm) == 44100
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 48000, 96000, 192000])
+def test_files_of_any_rate_are_described(tmp_path, rate):
+    sound = timbre_model()
+    document = sound(sound.process(meta=wav(tmp_path / "a.wav", noise(1, 2, rate))))
+    assert document.segment_timbres.shape == (2, 330)
+    assert np.isfinite(document.clip_timbre).all()
+
+
+def test_the_identity_of_the_nodes_of_timbre_is_kept_too():
+    for feature in zounds.timbre().features.values():
+        assert is_fixed(feature.node), feature

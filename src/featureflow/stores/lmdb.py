@@ -31,9 +31,16 @@ with lmdb.open(sys.argv[1], readonly=True, lock=False).begin() as transaction:
     sys.exit(sum(1 for _ in transaction.cursor()) != transaction.stat()["entries"])
 """
 
+_FORMAT_KEY = FORMAT_KEY.encode()
 _FIRST_MAP = 64 << 20
 _READERS = 1022
 _PAGE = 1000
+# What comes of a file that is not as LMDB wrote it, which py-lmdb does not always expect.
+_DAMAGE = (
+    *(lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError, lmdb.PanicError),
+    *(lmdb.BadTxnError, lmdb.BadValsizeError, lmdb.IncompatibleError, lmdb.ProblemError),
+    *(lmdb.VersionMismatchError, SystemError),
+)
 
 
 class LmdbDatabase:
@@ -82,10 +89,18 @@ class LmdbDatabase:
 
     def write(self, records: Mapping[str, bytes]) -> None:
         """See `Store.write`; one transaction, on disk when it returns."""
+        encoded = {as_bytes(key): value for key, value in records.items()}
 
         def put(transaction: lmdb.Transaction) -> None:
-            for key, value in records.items():
-                transaction.put(as_bytes(key), value)
+            cursor = transaction.cursor()
+            last = bytes(cursor.key()) if cursor.last() else b""
+            added: dict[bytes, bytes] = {}
+            if last == _FORMAT_KEY and transaction.stat()["entries"] == 1:  # put it in its turn
+                cursor.delete()
+                last, added = b"", {_FORMAT_KEY: FORMAT}
+            for key, value in sorted((added | encoded).items()):
+                # what comes after all that is there fills its pages
+                cursor.put(key, value, append=key > last)
 
         self._environment.write(put)
 
@@ -120,10 +135,14 @@ class LmdbDatabase:
                         if not key.startswith(wanted) or len(page) == _PAGE:
                             break
                         page.append(key)
-            yield from (key.decode("ascii") for key in page if key != FORMAT_KEY.encode())
+            for key in page:
+                if key < start or not key.isascii():
+                    raise StoreError(_damaged(self.path, f"the key {key[:80]!r} cannot be there"))
+                start = key + b"\0"
+                if key != _FORMAT_KEY:
+                    yield key.decode("ascii")
             if len(page) < _PAGE:
                 return
-            start = page[-1] + b"\0"
 
     def __contains__(self, key: str) -> bool:
         with self._environment.reading() as transaction:
@@ -134,8 +153,31 @@ class LmdbDatabase:
         self._environment.close()
 
 
+def let_go_of_the_deleted() -> None:
+    """Close the files of stores that were deleted, replaced or moved, unless they are in use.
+
+    They would take up space as long as this process lives, or is asked for the store again.
+    """
+    for reference in _environments.valuerefs():
+        environment = reference()
+        # who is at work notices by itself
+        if environment is not None and environment._changed.acquire(blocking=False):
+            try:
+                if not environment._writing.locked():
+                    environment._let_go_of_the_deleted()
+            finally:
+                environment._changed.release()
+
+
 def _bytes(key: str) -> bytes:
     return key.encode("ascii")
+
+
+def _damaged(path: Path, why: object) -> str:
+    return (
+        f"the store at {path} is damaged ({why}): zounds rescan mends that of a corpus; bring back "
+        "a copy of another"
+    )
 
 
 class _Environment:
@@ -157,9 +199,12 @@ class _Environment:
     def _open(self) -> lmdb.Environment:
         """Return the open environment; the caller holds `_changed`."""
         if self._opened is None:
+            let_go_of_the_deleted()  # LMDB knows files by what they are, and not by their places
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
                 opened = lmdb.open(str(self.path), map_size=_FIRST_MAP, max_readers=_READERS)
+            except _DAMAGE as error:
+                raise StoreError(_damaged(self.path, error)) from error
             except (lmdb.Error, OSError) as error:
                 raise StoreError(
                     f"the store at {self.path} cannot be opened: {error}; give a folder that "
@@ -167,9 +212,12 @@ class _Environment:
                 ) from error
             try:
                 self._check(opened)
-            except OSError as error:  # deleted in this moment
+            except FileNotFoundError as error:  # deleted in this moment
                 opened.close()
                 raise StoreError(f"the store at {self.path} has vanished: {error}") from error
+            except (*_DAMAGE, OSError) as error:
+                opened.close()
+                raise StoreError(_damaged(self.path, error)) from error
             except BaseException:
                 opened.close()
                 raise
@@ -196,13 +244,12 @@ class _Environment:
         length = (self.path / "data.mdb").stat().st_size
         if length < needed:
             self._lengthen(length, needed)
-        key = FORMAT_KEY.encode()
         with opened.begin() as transaction:
-            found = transaction.get(key)
+            found = transaction.get(_FORMAT_KEY)
             empty = transaction.stat()["entries"] == 0
         if found is None and empty:
             with opened.begin(write=True) as transaction:
-                transaction.put(key, FORMAT, overwrite=False)
+                transaction.put(_FORMAT_KEY, FORMAT, overwrite=False)
         else:
             check_format(bytes(found or b""), str(self.path))
 
@@ -232,8 +279,8 @@ class _Environment:
         try:
             with transaction:
                 yield transaction
-        except lmdb.Error as error:
-            raise StoreError(f"the store at {self.path} cannot be read: {error}") from error
+        except (lmdb.Error, *_DAMAGE) as error:
+            raise StoreError(_damaged(self.path, error)) from error
         finally:
             with self._changed:
                 self._readers -= 1
@@ -272,6 +319,8 @@ class _Environment:
                 except lmdb.MapResizedError:
                     with self._changed:
                         self._resize(0)
+                except _DAMAGE as error:
+                    raise StoreError(_damaged(self.path, error)) from error
                 except lmdb.Error as error:
                     raise StoreError(
                         f"the store at {self.path} cannot be written: {error}; is the disk full?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Protocol, runtime_checkable
@@ -14,6 +15,7 @@ FORMAT_KEY = "format"
 FORMAT = b"featureflow 1"
 
 _LONGEST_PART = 100
+_PLAIN = re.compile(rf"[A-Za-z0-9_.~-]{{1,{_LONGEST_PART}}}").fullmatch  # what stays as it is
 
 
 class StringDelimitedKeyBuilder:
@@ -30,7 +32,7 @@ class StringDelimitedKeyBuilder:
 
     def build(self, *parts: str) -> str:
         """Return the key of `parts`."""
-        return "/".join(map(_part, parts))
+        return "/".join([part if _PLAIN(part) else _part(part) for part in parts])
 
     def prefix(self, *parts: str) -> str:
         """Return what all keys that start with `parts` start with."""

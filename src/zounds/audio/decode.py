@@ -15,7 +15,8 @@ import numpy.typing as npt
 from featureflow.errors import InvalidParameter
 from featureflow.sources import Source
 from zounds.arrays import AudioSamples
-from zounds.audio.decoders import Samples, Watched, open_decoder
+from zounds.audio.decoders import Decoder, Samples, Watched, open_decoder
+from zounds.audio.wave import plain_wave
 from zounds.errors import AudioError, NoAudio, PartialAudio
 from zounds.units import AudioSampleRate, SampleRate
 
@@ -99,7 +100,8 @@ class AudioReader:
         try:
             self._watched = Watched(self._stream, self.name)
             try:
-                self._decoder = open_decoder(self._watched, self.name)
+                plain = plain_wave(self._watched)
+                self._decoder: Decoder = plain or open_decoder(self._watched, self.name)
             finally:
                 self._watched.check()
         except BaseException:

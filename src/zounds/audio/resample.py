@@ -14,6 +14,11 @@ from zounds.arrays import AudioSamples
 from zounds.errors import AudioError, UnitsError
 from zounds.units import SampleRate
 
+# Filters that are as new, by rates and channels: a second of sound is resampled in the time that
+# it takes to make one and to fetch its memory from the system.
+_idle: dict[tuple[float, float, int], Any] = {}
+_IDLE = 8
+
 
 @dataclass(frozen=True)
 class Mono:
@@ -68,6 +73,7 @@ class _Resampling:
         self._samplerate = samplerate
         self._kind: tuple[SampleRate, tuple[int, ...]] | None = None
         self._filter: Any = None
+        self._key = (0.0, 0.0, 0)
 
     def step(self, chunk: Any, /) -> Iterator[AudioSamples]:
         samples = _audio(chunk)
@@ -89,18 +95,22 @@ class _Resampling:
 
         self._kind = samplerate, shape
         if samplerate != self._samplerate:
-            self._filter = soxr.ResampleStream(
-                float(samplerate.samples_per_second),
-                float(self._samplerate.samples_per_second),
-                shape[0] if shape else 1,
-                dtype="float32",
-                quality="HQ",
+            channels = shape[0] if shape else 1
+            before, after = samplerate.samples_per_second, self._samplerate.samples_per_second
+            self._key = float(before), float(after), channels
+            self._filter = _idle.pop(self._key, None) or soxr.ResampleStream(
+                *self._key, dtype="float32", quality="HQ"
             )
 
     def flush(self) -> Iterable[AudioSamples]:
         if self._kind is None or self._filter is None:
             return ()
-        return self._resampled(np.zeros((0, *self._kind[1]), np.float32), last=True)
+        rest = list(self._resampled(np.zeros((0, *self._kind[1]), np.float32), last=True))
+        self._filter.clear()
+        _idle[self._key] = self._filter
+        if len(_idle) > _IDLE:
+            _idle.clear()
+        return rest
 
     def _resampled(self, samples: npt.NDArray[np.float32], last: bool) -> Iterator[AudioSamples]:
         result = self._filter.resample_chunk(samples, last=last)

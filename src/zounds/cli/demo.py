@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from zounds.audio.encode import save
 from zounds.cli import printing
@@ -19,27 +20,36 @@ _QUERIES = ("plucked", "snare")
 _HITS = 5
 
 
-def show(folder: Path, pitches: int, workers: int | None) -> None:
+def show(folder: Path, pitches: int, workers: int | None, as_json: bool) -> None:
     """Make sounds and a corpus of them; search it, and say what to type next."""
     sounds, corpus = folder / "sounds", Corpus(folder / "corpus")
     with Meter() as meter:
         meter.stage("making sounds")
         _write(sounds, pitches)
         filled = fill(corpus, [str(sounds)], meter, workers=workers)
+    queries = [min((sounds / kind).iterdir()) for kind in _QUERIES]
+    found: dict[Path, Any] = {query: corpus.search(query, n_results=_HITS) for query in queries}
+    if as_json:
+        searches = [
+            {"query": str(query), "hits": [hit.record() for hit in hits]}
+            for query, hits in found.items()
+        ]
+        places = {"sounds": str(sounds), "corpus": str(corpus.path)}
+        printing.document({**filled.record(), **places, "searches": searches})
+        return
     printing.line(f"Sounds of an orchestra that does not exist, in {sounds}:")
     printing.report(filled.report)
-    for kind in _QUERIES:
-        query = next(iter(sorted((sounds / kind).iterdir())))
+    for query, hits in found.items():
         printing.line()
         printing.line(f"What sounds like {query.name}?")
         printing.line()
-        printing.hits(corpus.search(query, n_results=_HITS), with_time=False)
+        printing.hits(hits, with_time=False)
     named = f"--corpus {shlex.quote(str(corpus.path))}"
     program = _program()
     printing.line()
     printing.line("Now you:")
     printing.line()
-    printing.line(f"    {program} search {shlex.quote(str(query))} {named}")
+    printing.line(f"    {program} search {shlex.quote(str(queries[-1]))} {named}")
     printing.line(f"    {program} random {named}")
     printing.line(f"    {program} index a/folder/of/your/own/sounds")
     printing.line()

@@ -16,6 +16,7 @@ from zounds.corpus.outcome import Report
 from zounds.corpus.presets import preset
 from zounds.errors import LearningError
 from zounds.feature_types import ConstantRateTimeSeriesFeature
+from zounds.learn.discriminant import FEW
 
 _GROWN = 4
 
@@ -58,7 +59,7 @@ def fill(
     seed: int = 0,
     workers: int | None = None,
 ) -> Filled:
-    """Add sounds; learn, if that was not done yet or is wished; and index.
+    """Add sounds; learn, if that is wished, or was done from none or very few yet; and index.
 
     Raises
     ------
@@ -66,13 +67,17 @@ def fill(
         With what is kept as their message.
     """
     try:
-        report = corpus.add(_told(sources, meter), workers=workers, progress=meter.tell)
-        filled = Filled(report)
-        if not len(corpus):
-            return filled
-        if learn or not corpus.info().learned_from:
-            filled = _learned(filled, corpus, meter, seed)
-        return _indexed(filled, corpus, meter, workers)
+        with corpus.changing():
+            report = corpus.add(_told(sources, meter), workers=workers, progress=meter.tell)
+            filled = Filled(report)
+            if not len(corpus):
+                return filled
+            learned_from = corpus.info().learned_from
+            # what was learned from a first few is not worth keeping
+            outgrown = learned_from < FEW and len(corpus) >= _GROWN * learned_from
+            if learn or outgrown:
+                filled = _learned(filled, corpus, meter, seed, workers)
+            return _indexed(filled, corpus, meter, workers)
     except (KeyboardInterrupt, Terminated) as stop:
         kept = f"stopped: {len(corpus)} sounds are kept; run the same command to go on"
         raise type(stop)(kept) from None
@@ -96,21 +101,26 @@ def _told(sources: Sequence[str], meter: Meter) -> Iterator[str]:
     meter.stage("reading")
 
 
-def _learned(filled: Filled, corpus: Corpus, meter: Meter, seed: int) -> Filled:
+def _learned(
+    filled: Filled, corpus: Corpus, meter: Meter, seed: int, workers: int | None
+) -> Filled:
     meter.stage("learning")
     try:
-        corpus.learn(seed=seed)
-    except LearningError as error:
-        return replace(filled, notes=(_too_few(corpus, error),))
+        corpus.learn(seed=seed, workers=workers, progress=meter.tell)
+    except LearningError:
+        return replace(filled, notes=(_too_few(corpus),))
     return replace(filled, learned=True)
 
 
-def _too_few(corpus: Corpus, error: LearningError) -> str:
+def _too_few(corpus: Corpus) -> str:
     """Return what a user can do about it."""
     documents, frames = len(corpus), sum(map(_frames, corpus))
     needed = getattr(preset(corpus.preset), "centroids", 0)
     if frames >= needed:
-        return f"nothing was learned, and nothing can be searched yet: {error}"
+        return (
+            f"nothing was learned, and nothing can be searched yet: {documents} sounds are too few "
+            "or too much alike; index more, and more different ones; what was read is kept"
+        )
     more = math.ceil(documents * (needed - frames) / max(frames, 1))
     return (
         f"{documents} sounds are too few to learn from: index at least {more} more of their "

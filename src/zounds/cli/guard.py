@@ -7,9 +7,10 @@ import io
 import os
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import typer
@@ -46,6 +47,7 @@ def guarded(debug: bool) -> Iterator[None]:
         Whether errors show where they come from; also by the environment's `ZOUNDS_DEBUG`.
     """
     _print_every_name()
+    _let_ctrl_c_interrupt()
     try:
         with _warnings_as_lines():
             yield
@@ -60,9 +62,33 @@ def guarded(debug: bool) -> Iterator[None]:
         number = signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT
         raise typer.Exit(128 + number) from None
     except BrokenPipeError:
-        # whoever reads has seen enough; nor may the flush at the end complain
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # whoever reads has seen enough
+        _print_no_more()
         raise typer.Exit(0) from None
+    except OSError as error:
+        if debug or os.environ.get(_DEBUG):
+            raise
+        say(_reason(error))
+        _print_no_more()
+        raise typer.Exit(FAILED) from None
+
+
+def _reason(error: OSError) -> str:
+    """Return what is wrong with this machine, and what to do about it."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return "the current folder was deleted: go to another one"
+    why = error.strerror or error
+    if error.filename is None:
+        return f"the output cannot be written ({why}): make room, or send it elsewhere"
+    return f"{error.filename} cannot be read or written ({why}): check it, or name another"
+
+
+def _print_no_more() -> None:
+    """Let the flush at the end not complain."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(message: str) -> None:
@@ -80,6 +106,13 @@ def _warnings_as_lines() -> Iterator[None]:
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = show  # type: ignore[assignment]
         yield
+
+
+def _let_ctrl_c_interrupt() -> None:
+    """Have Ctrl-C raise `KeyboardInterrupt` again, which it did not while we were loaded."""
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if threading.current_thread() is threading.main_thread() and not ignored:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def end_well_when_terminated() -> None:

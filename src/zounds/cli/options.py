@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
-from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from zounds.corpus import export as exports
 from zounds.corpus.corpus import Corpus
+from zounds.corpus.places import shown
 from zounds.errors import CorpusError, SearchError
 
-
-class Unit(StrEnum):
-    """What is compared."""
-
-    CLIP = "clip"
-    SEGMENT = "segment"
+STDOUT = (Path("-"), Path("/dev/stdout"))
+_TEXT = ("csv", "m3u")
 
 
 def examples(*lines: str) -> str:
@@ -31,6 +29,29 @@ def not_empty(values: Any) -> Any:
         if not value:
             raise typer.BadParameter("one is empty, and would stand for the current folder")
     return values
+
+
+def above_zero(value: float | None) -> float | None:
+    """Refuse a duration of nothing."""
+    if value is not None and not 0 < value < math.inf:
+        raise typer.BadParameter(f"{value:g} is no duration: give seconds above 0")
+    return value
+
+
+def target(kind: str, file: str | None) -> tuple[str, Path]:
+    """Return the format and the file of an export, of which the format may be left out."""
+    named = ", ".join(exports.FORMATS)
+    if file is None and kind in exports.FORMATS:
+        raise typer.BadParameter(f"there is no FILE: give one after {kind}, or - for stdout")
+    format_ = kind if file is not None else Path(kind).suffix.removeprefix(".").lower()
+    path = Path(kind if file is None else file)
+    if path in STDOUT and format_ not in _TEXT:
+        raise typer.BadParameter(f"stdout takes {' or '.join(_TEXT)}: zounds export csv {path}")
+    if not format_:
+        raise typer.BadParameter(f"{kind} has no ending: name the format before it ({named})")
+    if format_ not in exports.FORMATS:
+        raise typer.BadParameter(f"{format_!r} is no format: give one of {named}, and a FILE")
+    return format_, path
 
 
 def formats(incomplete: str) -> list[str]:
@@ -77,6 +98,17 @@ def existing(given: str | None) -> Corpus:
             "names another"
         )
     return corpus
+
+
+def query(corpus: Corpus, sound: str) -> Any:
+    """Return what to search with; members of archives on the web are named as printed."""
+    if os.path.exists(sound):
+        return Path(sound)
+    if "://" in sound:
+        for outcome in corpus.outcomes():
+            if outcome.is_document and outcome.uri != sound == shown(outcome.uri):
+                return outcome.id
+    return sound
 
 
 def found(corpus: Corpus, query: Any, **options: Any) -> Any:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,8 +16,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from zounds.corpus.evaluation import Evaluation
 from zounds.corpus.outcome import Outcome, Report
 from zounds.corpus.places import local_path, shown
+from zounds.quality import Scores
 
 _MOST_FAILURES = 20
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -41,6 +45,13 @@ def document(record: Any) -> None:
     """Print a JSON document."""
     # with escapes only, so that it can be printed everywhere
     sys.stdout.write(json.dumps(record, indent=2) + "\n")
+
+
+def content(file: Path) -> None:
+    """Print the content of a file as it is."""
+    sys.stdout.flush()
+    with file.open("rb") as stream:
+        shutil.copyfileobj(stream, sys.stdout.buffer)
 
 
 def place(uri: str) -> str:
@@ -167,3 +178,34 @@ def about(info: dict[str, Any]) -> None:
     labels = {"seconds": "audio", "bytes": "on disk"}
     for key, value in {**info, **written}.items():
         line(f"{labels.get(key, key.replace('_', ' ')):<13}{value}")
+
+
+def quality(found: Evaluation, most_kinds: int) -> None:
+    """Print how good a search is, as a table of ways and one of kinds."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("", "bytes", "P@10", "R-precision", "mAP"):
+        table.add_column(column, justify="right" if column else "left")
+    for way in found.ways:
+        table.add_row(way.name, "" if way.bytes is None else str(way.bytes), *_figures(way.scores))
+    kinds = sorted(found.kinds.items(), key=lambda item: item[1].precision)
+    if len(kinds) > 1:
+        table.add_section()
+        shown_kinds = kinds[:most_kinds]
+        for label, scores in shown_kinds:
+            table.add_row(
+                Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", f"  {label}")), "", *_figures(scores)
+            )
+    alone = f"; {found.alone} are the only ones of their kind" if found.alone else ""
+    searched = f"{found.queries} of them searched for{alone}"
+    line(f"{found.sounds} sounds of {len(found.kinds)} kinds, {searched}")
+    width = None if to_terminal() else 200
+    Console(width=width).print(table)
+    if len(kinds) > most_kinds:
+        line(f"… and {len(kinds) - most_kinds} kinds that are found better: zounds eval --json")
+
+
+def _figures(scores: Scores) -> tuple[str, ...]:
+    return tuple(
+        f"{figure:.3f}"
+        for figure in (scores.precision, scores.r_precision, scores.average_precision)
+    )

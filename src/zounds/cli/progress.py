@@ -20,7 +20,6 @@ class Meter(AbstractContextManager["Meter"]):
 
     def __init__(self) -> None:
         self._bars: Bars | None = None
-        self._begun = time.monotonic()
         self._task = ""
         self._first: tuple[float, int] | None = None
         self._read = ""
@@ -48,7 +47,7 @@ class Meter(AbstractContextManager["Meter"]):
 
     def stage(self, task: str) -> None:
         """Begin something of which nobody knows yet how much it is."""
-        self._task, self._begun, self._first = task, time.monotonic(), None
+        self._task, self._first = task, None
         if self._bars is not None:
             self._bars.reset(self._bars.task_ids[0], total=None, description=task, numbers="")
 
@@ -72,9 +71,9 @@ class Meter(AbstractContextManager["Meter"]):
         parts = [f"{progress.done}/{progress.total} files"]
         # what was skipped is done from the beginning, and says nothing of the speed
         began, before = self._first = self._first or (now, progress.done)
-        if progress.done > before:
+        if progress.done > before and now > began:
             parts.append(f"{(progress.done - before) / (now - began):.1f} files/s")
-        if progress.seconds:
-            parts.append(f"{progress.seconds / (now - self._begun):.0f}x real time")
+        if progress.seconds and now > began:
+            parts.append(f"{progress.seconds / (now - began):.0f}x real time")
         parts.append(f"{progress.failed} failed")
         return ", ".join(parts)

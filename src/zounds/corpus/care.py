@@ -1,25 +1,40 @@
-"""Looks after a corpus: says what it holds, verifies it, and takes out what is not wanted."""
+"""Looks after a corpus: says what it holds, verifies and mends it, takes out what is not wanted."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
+
+import numpy as np
 
 import featureflow as ff
 from featureflow import upkeep
+from featureflow.document import Document
 from featureflow.source import FileSource
+from featureflow.stores import Store
+from featureflow.stores.salvage import Salvaged
 from zounds.corpus import worker
-from zounds.corpus.catalogue import State
+from zounds.corpus.catalogue import Catalogue, State
 from zounds.corpus.discover import one_line
-from zounds.corpus.home import CARD, UNITS, Home
+from zounds.corpus.generation import Shelf
+from zounds.corpus.home import CARD, Home
 from zounds.corpus.ingest import raise_changes
 from zounds.corpus.outcome import Outcome
-from zounds.corpus.places import around, is_within
+from zounds.corpus.places import around, is_handed, is_within
+from zounds.errors import CorpusError
+
+_RESCAN = "run zounds rescan"
+_KEYS = re.compile(
+    r"documents/[^/]+/entry|values/([^/]+/){4}(header|[^/]+/\d+)|corpus/(state|model)"
+    r"|corpus/sources/[^/]+/outcome"
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +46,7 @@ class Info:
     path, preset : str
     documents, partial, failed, missing : int
         Sounds; those of them that are not whole; sources that could not be read; documents whose
-        source was not there any more when `Corpus.rescan` looked.
+        source was not there any more, or no audio, when somebody looked.
     indexed, segments, bits : int
         Documents and segments in the index, and the length of a code; 0 before there is one.
     learned_from : int
@@ -97,7 +112,7 @@ class Compacted:
     left : int
         How many records were left behind.
     damaged : int
-        How many of the values could not be read; they are computed again when they are needed.
+        How many of the values could not be read; `Corpus.rescan` computes them again.
     """
 
     before: int
@@ -116,7 +131,10 @@ def info(home: Home) -> Info:
     state = home.catalogue.state() if there else State()
     outcomes = list(home.catalogue.outcomes()) if there else []
     documents = [outcome for outcome in outcomes if outcome.is_document]
-    clips, segments = (home.snapshot(unit) if there else None for unit in UNITS)
+    index = home.indexed() if there else None
+    # what was removed since then is not found any more
+    ids = {outcome.id for outcome in documents}
+    rows = [row for row, _id in enumerate(index.ids) if _id in ids] if index else []
     return Info(
         path=str(home.path),
         preset=home.card()["preset"],
@@ -124,9 +142,9 @@ def info(home: Home) -> Info:
         partial=sum(outcome.status == "partial" for outcome in documents),
         failed=sum(outcome.status == "failed" for outcome in outcomes),
         missing=sum(outcome.missing for outcome in documents),
-        indexed=len(clips.ids) if clips else 0,
-        segments=len(segments.codes) if segments else 0,
-        bits=segments.bits if segments else 0,
+        indexed=len(rows),
+        segments=int(np.diff(index.offsets)[rows].sum()) if index else 0,
+        bits=index.bits if index else 0,
         learned_from=state.learned_from,
         up_to_date=state.indexed == state.changes,
         seconds=sum(outcome.seconds for outcome in documents),
@@ -135,21 +153,132 @@ def info(home: Home) -> Info:
     )
 
 
+def count(home: Home) -> int:
+    """Return the number of documents."""
+    return len(_documents(home))
+
+
+def _documents(home: Home) -> list[str]:
+    store = home.store
+    return list(store.keys(store.key_builder.prefix("documents"))) if home.exists() else []
+
+
+def outcomes(home: Home) -> tuple[Outcome, ...]:
+    """See `Corpus.outcomes`."""
+    known = home.known() if home.exists() else {}
+    return tuple(known[uri] for uri in sorted(known) if known[uri].status != "removed")
+
+
+def random(home: Home, seed: int | None) -> Any:
+    """See `Corpus.random`."""
+    ids = _documents(home)
+    if not ids:
+        raise ff.DocumentNotFound(f"{home.path} holds no sounds yet: add some first")
+    chosen = Random(seed).choice(ids)  # noqa: S311
+    return home.model(chosen.split("/")[1])
+
+
 def check(home: Home) -> Check:
     """See `Corpus.check`."""
     if not home.exists():
         return Check(0, ())
     if not (home.store_path / "data.mdb").exists():
         return Check(0, (f"{home.store_path} is gone: bring back a copy, or add the sounds again",))
-    catalogue, store = home.catalogue, home.store
-    problems = [problem.message for problem in upkeep.verify(store)]
+    store, problems = _readable(home, home.store_path)
+    catalogue, sounds = Catalogue(store), _model(home, store, "")
+    outcomes = [outcome for outcome in catalogue.outcomes() if outcome.is_document]
+    names = {outcome.id: outcome.name for outcome in outcomes}
+    for problem in upkeep.verify(store):
+        what = one_line(f"{names.get(problem.id, problem.id)}: {problem.key}")
+        problems.append(f"{what} is damaged: {_RESCAN}")
     problems += catalogue.problems()
-    gone = [o for o in catalogue.outcomes() if o.is_document and not home.holds(o.id)]
-    problems += [f"the document of {one_line(o.name)} ({o.id}) is gone: add it again" for o in gone]
-    if home.index_path.exists():
-        problems += [problem.message for problem in upkeep.verify(home.index_store)]
+    problems += filter(None, (_lack(outcome, sounds) for outcome in outcomes))
+    if _has_index(home):
+        index, damage = _readable(home, home.index_path)
+        problems += damage or Shelf(index).problems()
     count = sum(1 for _ in store.keys(store.key_builder.prefix("documents")))
     return Check(count, tuple(problems))
+
+
+def _readable(home: Home, path: Path) -> tuple[Store, list[str]]:
+    """Return a store, or what can be read of it where its file is damaged; and how it is."""
+    salvaged = _OfCorpus(path)
+    if salvaged.problems:
+        return salvaged, [f"{problem}: {_RESCAN}" for problem in salvaged.problems]
+    return (home.store if path == home.store_path else home.index_store), []
+
+
+class _OfCorpus(Salvaged):
+    """Leaves out what is under keys that a corpus does not have: damaged ones."""
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        return filter(_KEYS.fullmatch, super().keys(prefix))
+
+
+def _model(home: Home, store: Store, learned: str) -> Any:
+    """Return the model of the documents in a store; with codes, where something was learned."""
+    return worker.model_of(worker.Job(str(store), home.card()["preset"], learned), store)
+
+
+def _lack(outcome: Outcome, sounds: Any) -> str:
+    """Return what there should be of a document, and is not."""
+    try:
+        lacks = sounds(outcome.id)._lacks()
+    except ff.DocumentNotFound:
+        lacks = ["document"]
+    except (ff.CorruptRecord, ff.CodecError):
+        return ""  # which was told
+    if not lacks:
+        return ""
+    again = _RESCAN
+    if outcome.missing:
+        again = outcome.why if is_handed(outcome.uri) else f"bring it back and {_RESCAN}"
+    return one_line(f"{outcome.name}: its {', '.join(lacks)} is not there any more: {again}")
+
+
+def mend(home: Home) -> list[Outcome]:
+    """Take out what is damaged, so that it is computed again; return what cannot be.
+
+    The caller holds the lock.
+    """
+    if _OfCorpus(home.store_path).problems:
+        compact(home)
+    store, catalogue = home.store, home.catalogue
+    problems = list(upkeep.verify(store))
+    for problem in problems:
+        upkeep.discard(store, problem)
+    if catalogue.mend():
+        _adopt(home)
+    unmended = list(catalogue.problems())
+    if problems:
+        raise_changes(home)
+    if _has_index(home) and _readable(home, home.index_path)[1]:
+        home.index_store.close()
+        shutil.rmtree(home.index_path)
+    uri = FileSource(home.path).uri
+    return [Outcome(uri, home.path.name, "failed", why) for why in unmended]
+
+
+def _has_index(home: Home) -> bool:
+    return (home.index_path / "data.mdb").exists()
+
+
+def _adopt(home: Home) -> None:
+    """Tell of documents of which nothing is told; `rescan` will look at their sources."""
+    known = home.known()
+    ids = {outcome.id for outcome in known.values()}
+    adopted = []
+    for entry in Document.entries(home.store):
+        source, facts = entry["roots"]["meta"], {}
+        if entry["id"] in ids or source["uri"] in known:
+            continue
+        with suppress(ff.Error):  # will be computed, or told to be missing
+            facts = {
+                name: home.sounds(entry["id"]).facts[name]
+                for name in ("seconds", "samplerate", "channels")
+            }
+        adopted.append(Outcome(source["uri"], entry["name"], "ok", id=entry["id"], **facts))
+    home.catalogue.write(adopted)
 
 
 def compact(home: Home) -> Compacted:
@@ -158,15 +287,20 @@ def compact(home: Home) -> Compacted:
     number = int(old.name.rpartition("-")[2]) + 1 if "-" in old.name else 2
     new = home.path / f"store-{number}"
     _sweep(home)
-    model = home.model
+    source, damage = _readable(home, old)
+    if damage and not any(source.keys()):
+        raise CorpusError(f"nothing in {old} can be read any more: bring back a copy")
+    model = _model(home, source, Catalogue(source).model_digest())
     wanted = {(name, model._fingerprint(name)) for name, f in model.features.items() if f.store}
     target = ff.LmdbDatabase(new)
-    copied = upkeep.copy(home.store, target, lambda *value: value in wanted)
+    copied = upkeep.copy(source, target, lambda *value: value in wanted)
     target.close()
     before = _size(old)
     home.write_card(store=new.name)
     worker.open_store(str(old)).close()
     _sweep(home)
+    if damage or copied.damaged:
+        raise_changes(home)  # codes are computed again
     return Compacted(before, _size(new), copied.left, copied.damaged)
 
 
@@ -190,6 +324,8 @@ def _size(store: Path) -> int:
 
 def remove(home: Home, things: Sequence[Any]) -> tuple[Outcome, ...]:
     """See `Corpus.remove`; the caller holds the lock."""
+    # of documents and hits, the id
+    things = [getattr(thing, "_id", thing) for thing in things]
     known = home.known()
     state = home.catalogue.state()
     named = {_uri(thing): thing for thing in things}
@@ -204,6 +340,8 @@ def remove(home: Home, things: Sequence[Any]) -> tuple[Outcome, ...]:
         if by:
             chosen[outcome.uri] = outcome
             found |= by
+    for root in state.roots:  # of which nothing may be left, or ever have come
+        found |= {named[place] for place in around(root) if place in named}
     for thing in named.values():
         if thing not in found:
             raise ff.DocumentNotFound(
@@ -229,4 +367,8 @@ def _uri(thing: Any) -> str:
         raise ff.DocumentNotFound("an empty path would be the current folder: name what to remove")
     if isinstance(thing, str) and "://" in thing:
         return thing
+    if not isinstance(thing, str | os.PathLike):
+        raise ff.InvalidParameter(
+            f"{thing!r} cannot be removed: give ids, paths, URLs, documents or hits"
+        )
     return FileSource(Path(os.path.expanduser(os.fsdecode(thing)))).uri

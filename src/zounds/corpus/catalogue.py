@@ -121,15 +121,36 @@ class Catalogue:
 
     def problems(self) -> Iterator[str]:
         """Yield what is damaged, one line each."""
+        found = set()
         for key in self._store.keys(self._keys.prefix(_TOP)):
-            try:
-                unsealed(self._store.read(key), key)
-            except KeyError:
-                continue
-            except CorruptRecord:
+            found.add(key)
+            if self._is_damaged(key):
                 yield f"{key} is damaged: {self._remedy(key)}"
+        # a key may be what was damaged
+        if self._state not in found and any(key.startswith(self._prefix) for key in found):
+            yield f"{self._state} is gone: {self._remedy(self._state)}"
+        if self._model not in found and self.state().learned_from:
+            yield f"{self._model} is gone: {self._remedy(self._model)}"
+
+    def mend(self) -> bool:
+        """Take out what is damaged of single sources; return whether anything was."""
+        keys = [key for key in self._store.keys(self._prefix) if self._is_damaged(key)]
+        if keys:
+            self._store.delete(*keys)
+        return bool(keys)
+
+    def _is_damaged(self, key: str) -> bool:
+        try:
+            found = unsealed(self._store.read(key), key)
+        except KeyError:
+            return False  # removed meanwhile
+        except CorruptRecord:
+            return True
+        return key not in (self._state, self._model) and key != self._key(found["uri"])
 
     def _remedy(self, key: str) -> str:
         if key == self._model:
-            return "call learn() again"
-        return "add the sounds again" if key != self._state else "add the folders again"
+            return "call learn(), or run zounds index --learn SOURCE"
+        if key == self._state:
+            return "run zounds index FOLDER again for the folders that were added"
+        return "run zounds rescan"

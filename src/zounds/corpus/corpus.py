@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import importlib
 import os
-import random
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from functools import partial
-from numbers import Integral
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import featureflow as ff
-from featureflow.document import Document
-from zounds.corpus import care, ingest, search, worker
+from zounds.corpus import care, discover, ingest, learning, search
 from zounds.corpus.care import Check, Compacted, Info
-from zounds.corpus.home import UNITS, Home
+from zounds.corpus.evaluation import Evaluation, Labels, evaluate
+from zounds.corpus.home import Home
 from zounds.corpus.ingest import Tell
-from zounds.corpus.outcome import Outcome, Progress, Report
+from zounds.corpus.outcome import Outcome, Report
 from zounds.corpus.pool import Pool
-from zounds.corpus.presets import preset as preset_of
 from zounds.corpus.rescan import Changes
 from zounds.corpus.rescan import rescan as rescan_home
-from zounds.corpus.search import Query, Unit
+from zounds.corpus.search import Like, Unit
 from zounds.corpus.view import View, telling
-from zounds.errors import LearningError, NotTrained, SearchError
+from zounds.errors import LearningError
 from zounds.index.results import SearchResults
 
 
@@ -60,14 +56,14 @@ class Corpus:
     >>> import tempfile, zounds
     >>> from zounds.demo.corpus import demo_corpus
     >>> folder = Path(tempfile.mkdtemp())
-    >>> for number, (name, samples) in zip(range(12), demo_corpus()):
+    >>> for number, (name, samples) in zip(range(60), demo_corpus()):
     ...     zounds.save(samples, folder / f"{number}.wav")
     >>> corpus = zounds.Corpus(folder / "corpus")
-    >>> print(str(corpus.add(folder, workers=1)).partition(";")[0])
-    12 ok, 0 skipped, 0 partial, 0 failed
+    >>> print(str(corpus.add(folder)).partition(";")[0])
+    60 ok, 0 skipped, 0 partial, 0 failed
     >>> corpus.learn()
     >>> corpus.index()
-    12
+    60
     >>> [(hit.name, hit.distance) for hit in corpus.search(folder / "7.wav", n_results=1)]
     [('7.wav', 0)]
     """
@@ -94,10 +90,7 @@ class Corpus:
 
     def __len__(self) -> int:
         """Return the number of documents."""
-        if not self.exists():
-            return 0
-        store = self._home.store
-        return sum(1 for _ in store.keys(store.key_builder.prefix("documents")))
+        return care.count(self._home)
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the documents, in the order of their ids."""
@@ -121,6 +114,29 @@ class Corpus:
         return known and bool(self._home.model.exists(_id))
 
     # ------------------------------------------------------------------ filling it
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Keep other processes from changing the corpus between several changes of one's own.
+
+        Each method that changes it does so for itself; this is for what belongs together. The
+        corpus is made, if it is a new one.
+
+        Raises
+        ------
+        CorpusError
+            If another process is changing it, or the folder cannot be written to.
+
+        Examples
+        --------
+        >>> def fill(corpus, *sounds):
+        ...     with corpus.changing():
+        ...         corpus.add(*sounds)
+        ...         corpus.learn()
+        ...         corpus.index()
+        """
+        with self._home.changing(new=True):
+            yield
 
     def add(
         self,
@@ -150,28 +166,33 @@ class Corpus:
 
         Raises
         ------
+        InvalidParameter
+            If one of them can be no source, such as None, or is samples: `zounds.encode` them.
         CorpusError
             If another process is changing the corpus.
         StoreError
             If it cannot be written to, such as on a full disk; what was finished stays.
         """
         pool = Pool(workers, executor)
+        for source in sources:
+            discover.check(source)
         with self._home.changing(new=True), telling(self._home, progress) as tell:
             return ingest.add(self._home, sources, pool, tell)
 
     def rescan(
         self, forget: bool = False, workers: int | None = None, progress: Tell = None
     ) -> Changes:
-        """Look again at all that was added, and read what is new or has changed.
+        """Look again at all that was added, and read what is new or has changed; mend damage.
 
         A sound that lies elsewhere now keeps its document. One that is nowhere is kept as well,
-        marked as missing: its disk may be unplugged.
+        marked as missing: its disk may be unplugged. So is one that is no audio any more. What is
+        damaged of what is stored is computed again; of codes, by `index`.
 
         Parameters
         ----------
         forget : bool
-            Whether documents of sounds that are not there any more are removed; not those of a
-            folder or archive that is not there itself: `remove` it.
+            Whether documents of missing sounds are removed; not those of a folder or archive that
+            is not there itself: `remove` it.
         workers, progress
             See `add`.
 
@@ -190,8 +211,8 @@ class Corpus:
 
         Parameters
         ----------
-        *things : str or path
-            Ids, files, folders, archives or URLs.
+        *things : str, path, document or hit
+            Ids, files, folders, archives, their members or URLs.
 
         Returns
         -------
@@ -202,14 +223,22 @@ class Corpus:
         ------
         DocumentNotFound
             If nothing came from one of them; then nothing is removed.
+        InvalidParameter
+            If one is none of these.
         """
         with self._home.changing():
             return care.remove(self._home, things)
 
     # ------------------------------------------------------------------ learning, indexing
 
-    def learn(self, sources: Any = None, seed: int = 0, workers: int | None = None) -> None:
-        """Learn codes from sounds; what was indexed before has to be indexed again.
+    def learn(
+        self,
+        sources: Any = None,
+        seed: int = 0,
+        workers: int | None = None,
+        progress: Tell = None,
+    ) -> None:
+        """Learn what to compare sounds by; what was indexed before has to be indexed again.
 
         Parameters
         ----------
@@ -217,7 +246,7 @@ class Corpus:
             Sounds to learn from, which do not become part of the corpus. None for its own.
         seed : int [range=[0, 2^32)]
             The same sounds and the same seed give the same codes.
-        workers : int or None
+        workers, progress
             See `add`.
 
         Raises
@@ -225,26 +254,17 @@ class Corpus:
         LearningError
             If there are too few sounds, or they are too much alike.
         """
+        pool = Pool(workers)
         with self._home.changing(new=sources is not None):
             if sources is None:
-                self._learn_from(self, seed)
+                learning.learn(self._home, self._home, seed, pool, progress)
                 return
             with tempfile.TemporaryDirectory(prefix="learn-", dir=self.path) as folder:
                 other = Corpus(Path(folder) / "corpus", self.preset)
-                report = other.add(sources, workers=workers)
+                report = other.add(sources, workers=workers, progress=progress)
                 if not len(other):
                     raise LearningError(f"there is nothing to learn from in {sources}: {report}")
-                self._learn_from(other, seed)
-
-    def _learn_from(self, corpus: Corpus, seed: int) -> None:
-        sounds = corpus._home.sounds
-        # by content: the same sounds are learned from in the same order, wherever they lie
-        entries = sorted(
-            (entry["token"], entry["id"]) for entry in Document.entries(corpus._home.store)
-        )
-        model = preset_of(self.preset).learn((sounds(_id) for _, _id in entries), seed)
-        changes = self._home.catalogue.state().changes + 1
-        self._home.catalogue.learn(model, seed=seed, learned_from=len(corpus), changes=changes)
+                learning.learn(self._home, other._home, seed, pool, progress)
 
     def index(self, workers: int | None = None, progress: Tell = None) -> int:
         """Compute the codes that are missing, and make all of them searchable.
@@ -266,34 +286,9 @@ class Corpus:
         SearchError
             If there are no documents.
         """
-        home, pool = self._home, Pool(workers)
-        with home.changing(), telling(home, progress) as tell:
-            state = home.catalogue.state()
-            if not home.job.model:
-                raise NotTrained(f"{self.path} has learned no codes yet: call learn()")
-            readable = all(home.snapshot(unit) for unit in UNITS)
-            if state.indexed != state.changes or not readable:
-                self._code(pool, tell)
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # what cannot be coded was told above
-                    for unit in UNITS:
-                        home.index(unit).build()
-                home.catalogue.update(indexed=state.changes)
-            snapshot = home.snapshot("clip")
-            return len(snapshot.ids) if snapshot else 0
-
-    def _code(self, pool: Pool, tell: Callable[[Progress], None]) -> None:
-        """Let workers compute the codes that documents lack."""
-        lacking = [d._id for d in self if not (d._is_stored("clip") and d._is_stored("segments"))]
-        job, done = self._home.job, 0
-        for failures in pool.run(
-            partial(worker.code, job), lacking, lambda _: 0.0, lambda _id, why: (_id, why)
-        ):
-            for _id, why in failures:
-                if why:
-                    warnings.warn(f"{self[_id]._name} is not indexed: {why}", stacklevel=3)
-            done += len(failures)
-            tell(Progress("coding", done, len(lacking)))
+        pool = Pool(workers)
+        with self._home.changing(), telling(self._home, progress) as tell:
+            return learning.index(self._home, pool, tell)
 
     # ------------------------------------------------------------------ searching
 
@@ -305,8 +300,15 @@ class Corpus:
         duration: float | None = None,
         unit: Unit = "clip",
         per_file: int | None = 1,
+        like: Like = "kind",
+        rerank: bool = True,
+        more: Sequence[Any] = (),
+        less: Sequence[Any] = (),
     ) -> SearchResults:
         """Return what sounds most like something.
+
+        The nearest codes are found first; where there are vectors, those are then ranked by their
+        cosine, which tells more.
 
         Parameters
         ----------
@@ -322,12 +324,19 @@ class Corpus:
             moment of the query.
         per_file : int or None [range=[1, inf)]
             How many hits there may be from one sound; None for no limit.
+        like : str
+            ``kind`` finds sounds of the same kind, by what their neighbours have in common.
+            ``same`` finds copies and versions: it compares the sounds alone.
+        rerank : bool
+            False for the order of the codes alone.
+        more, less : sequence of what `query` may be, but codes
+            Further sounds that hits shall be like, and such that they shall not be like.
 
         Returns
         -------
         SearchResults
-            Of `CorpusHit`, the nearest first; of equal distance, in the order of documents and of
-            time.
+            Of `CorpusHit`, the most similar first; of equal ones, in the order of documents and of
+            time. Their scores can be compared between queries.
 
         Raises
         ------
@@ -336,32 +345,9 @@ class Corpus:
         SourceError, AudioError
             If the sound cannot be read.
         """
-        for name, number in (("n_results", n_results), ("per_file", per_file)):
-            if number is not None and not (_is_whole(number) and number >= 1):
-                raise SearchError(f"{name}={number!r}: give a whole number, 1 or more")
-        if unit not in UNITS:
-            raise SearchError(f"unit={unit!r}: give one of {', '.join(UNITS)}")
-        if isinstance(query, search.CorpusHit):
-            if start is None and duration is None and unit == "segment":
-                start, duration = query.start, query.duration
-            query = query.id
-        snapshot = self._snapshot(unit)
-        model = self._home.model
-        codes = Query(model, snapshot, unit, start, duration).codes(query)
-        found = search.hits(snapshot, model, codes, n_results, per_file)
-        return SearchResults(codes[0], list(found), lambda _id: self[_id].pcm)
-
-    def _snapshot(self, unit: str) -> Any:
-        if not len(self):
-            raise SearchError(f"{self.path} holds no sounds yet: add some first")
-        if not self._home.job.model:
-            raise SearchError(f"{self.path} has learned no codes yet: call learn() and index()")
-        try:
-            return self._home.current(unit)
-        except SearchError as error:
-            raise SearchError(f"{self.path} has no index of its codes: call index()") from error
-        except ff.CorruptRecord as error:
-            raise SearchError(f"the index of {self.path} is damaged: call index()") from error
+        search.check_counts(n_results=n_results, per_file=per_file)
+        asked = search.Asked(unit, like, start, duration)
+        return search.search(self._home, query, asked, more, less, rerank, n_results, per_file)
 
     def random(self, seed: int | None = None) -> Any:
         """Return one of the documents, each as likely as the others.
@@ -371,16 +357,54 @@ class Corpus:
         DocumentNotFound
             If there are none.
         """
-        store = self._home.store
-        ids = list(store.keys(store.key_builder.prefix("documents"))) if self.exists() else []
-        if not ids:
-            raise ff.DocumentNotFound(f"{self.path} holds no sounds yet: add some first")
-        chosen = random.Random(seed).choice(ids)  # noqa: S311
-        return self._home.model(chosen.split("/")[1])
+        return care.random(self._home, seed)
 
     def random_search(self, n_results: int = 10, seed: int | None = None) -> SearchResults:
         """Search with a sound of the corpus, each as likely as the others; see `search`."""
         return self.search(self.random(seed), n_results)
+
+    def evaluate(
+        self,
+        labels: Labels = None,
+        queries: int = 2000,
+        seed: int = 0,
+        workers: int | None = None,
+        progress: Tell = None,
+    ) -> Evaluation:
+        """Measure how good the search of this corpus is, beside simpler ways.
+
+        Each sound is searched for among the others; those of the same label are what should be
+        found. The ways are chance, 20 MFCC, the article's pipeline, codes alone, and the codes
+        with their vectors. What this corpus does not have of them is computed from the sounds,
+        in a temporary folder.
+
+        Parameters
+        ----------
+        labels : mapping, path or None
+            By ids, paths or names of sounds; or a CSV file with a header that has ``label`` and
+            one of ``id``, ``uri``, ``path``, ``name``. Sounds that are not named are left out.
+            None for the names of the folders that the sounds lie in.
+        queries : int [range=[1, inf)]
+            How many sounds to search with, at most.
+        seed : int
+            Which, where there are more.
+        workers, progress
+            See `add`.
+
+        Returns
+        -------
+        Evaluation
+
+        Raises
+        ------
+        SearchError
+            If there is no index, or no two sounds have the same label.
+        InvalidParameter
+            If `labels` name no sound of the corpus, or cannot be read.
+        """
+        search.check_counts(queries=queries)
+        search.searchable(self._home)
+        return evaluate(self._home, labels, queries, seed, Pool(workers), progress)
 
     # ------------------------------------------------------------------ looking after it
 
@@ -389,8 +413,8 @@ class Corpus:
         return View(self._home)
 
     def app(self, **options: Any) -> Any:
-        """Return the page and its interface as an ASGI application; see `zounds.web.app.app_of`."""
-        # by name: nothing here depends on the web, and nothing of it is loaded before
+        """Return the page as an ASGI application; see `zounds.web.serve.corpus_app`."""
+        # by name: nothing here depends on the web
         return importlib.import_module("zounds.web.serve").corpus_app(self, **options)
 
     def info(self) -> Info:
@@ -399,8 +423,7 @@ class Corpus:
 
     def outcomes(self) -> tuple[Outcome, ...]:
         """Return what became of every source that was ever added, in the order of their URIs."""
-        known = self._home.known() if self.exists() else {}
-        return tuple(known[uri] for uri in sorted(known) if known[uri].status != "removed")
+        return care.outcomes(self._home)
 
     def check(self) -> Check:
         """Verify every stored value.
@@ -408,7 +431,7 @@ class Corpus:
         Returns
         -------
         Check
-            With a line for each problem.
+            With a line for each problem, and what mends it: nearly always `rescan`.
         """
         return care.check(self._home)
 
@@ -424,7 +447,3 @@ class Corpus:
         """
         with self._home.changing():
             return care.compact(self._home)
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)

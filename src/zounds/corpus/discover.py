@@ -7,28 +7,37 @@ import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from featureflow.archives import iter_zip
-from featureflow.errors import Error, SourceError, SourceNotFound
+from featureflow.errors import Error, InvalidParameter, SourceNotFound
 from featureflow.source import FileSource, Source
+from featureflow.spool import TemporaryFile
 from zounds.corpus.outcome import Outcome
+from zounds.corpus.places import into_archive
 
 # By name, where the content is not looked at: what a folder holds besides would be reported as
 # broken sounds otherwise.
 _AUDIO = frozenset(
     {
         *("3gp", "8svx", "aac", "ac3", "aif", "aifc", "aiff", "amr", "ape", "au", "caf", "dts"),
-        *("eac3", "flac", "gsm", "m4a", "m4b", "mka", "mp1", "mp2", "mp3", "mp4", "mpc", "mpga"),
-        *("oga", "ogg", "opus", "ra", "rf64", "snd", "spx", "tta", "voc", "w64", "wav", "wave"),
-        *("webm", "wma", "wv"),
+        *("eac3", "flac", "gsm", "m4a", "m4b", "mka", "mkv", "mov", "mp1", "mp2", "mp3", "mp4"),
+        *("mpc", "mpga", "oga", "ogg", "opus", "ra", "rf64", "snd", "sph", "spx", "tta", "voc"),
+        *("w64", "wav", "wave", "webm", "wma", "wv"),
     }
 )
-_MAGIC = (b"RIFF", b"RF64", b"FORM", b"fLaC", b"OggS", b"ID3", b"riff", b"caff", b".snd", b"wvpk")
+_MAGIC = (b"RF64", b"fLaC", b"OggS", b"ID3", b"riff", b"caff", b".snd", b"wvpk", b"NIST")
+# RIFF and IFF hold pictures and fonts of instruments as well: it takes the name of what is inside.
+_FORMS = (
+    *(b"RIFFWAVE", b"RIFXWAVE", b"RIFFAVI "),
+    *(b"FORMAIFF", b"FORMAIFC", b"FORM8SVX", b"FORM16SV"),
+)
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_ONE = (str, bytes, bytearray, memoryview, os.PathLike, Source, np.ndarray)
 
 
 @dataclass
@@ -74,12 +83,28 @@ def discover(things: Iterable[Any]) -> Found:
     Returns
     -------
     Found
+
+    Raises
+    ------
+    InvalidParameter
+        If one is none of these; see `check`.
     """
     found = Found()
     search = _Search(found)
     for thing in things:
         search.look_at(thing)
     return found
+
+
+def check(thing: Any) -> None:
+    """Raise `InvalidParameter` for what can be no source; iterables are not looked into."""
+    if isinstance(thing, np.ndarray):
+        raise InvalidParameter(
+            f"an array of shape {thing.shape} has no name and no place: give "
+            "zounds.encode(samples, 'wav'), or save the samples and give the file"
+        )
+    if not (isinstance(thing, _ONE) or hasattr(thing, "read") or _is_several(thing)):
+        Source.of(thing)  # says what can be given
 
 
 class _Search:
@@ -94,8 +119,8 @@ class _Search:
             for one in thing:
                 self.look_at(one)
             return
+        check(thing)
         path = _path(thing)
-        name = path.name if path else thing if isinstance(thing, str) else type(thing).__name__
         try:
             if isinstance(thing, str) and not thing:
                 raise SourceNotFound("an empty path leads nowhere: name a file or a folder")
@@ -103,19 +128,34 @@ class _Search:
                 self._found.roots.append(FileSource(path).uri)
                 self._look_into(path)
                 return
-            source = Source.of(path or thing)
-            name = source.name
+            source = Source.of((path and into_archive(path)) or path or thing)
+        except (Error, OSError, ValueError) as error:
+            if isinstance(error, InvalidParameter) and not isinstance(thing, str):
+                raise
+            name = path.name if path else thing if isinstance(thing, str) else type(thing).__name__
+            # what leads to nothing that could be looked at again is not remembered
+            known = path is not None and not isinstance(error, SourceNotFound)
+            listed = self._found.failed if known else self._found.absent
+            listed.append(_failure(_uri(path) if path else name, name, error))
+            return
+        self._look_at_source(source)
+
+    def _look_at_source(self, source: Source) -> None:
+        try:
             source.fetch()
             if not source.reopenable:
                 # without a place of its own, it is told by its digest
-                source = _Handed(source, f"{source.uri}#{source.digest}")
+                source = Handed(source, f"{source.uri}#{source.digest}")
             self._add(source)
-            if source.reopenable:
-                self._found.roots.append(source.uri)
         except (Error, OSError, ValueError) as error:
-            uri = _uri(path) if path else getattr(thing, "uri", name)
-            listed = self._found.absent if isinstance(error, SourceNotFound) else self._found.failed
-            listed.append(_failure(uri, name, error))
+            failure = _failure(source.uri, source.name, error)
+            # a server may have it tomorrow; a file that is not there is a slip of the pen
+            if isinstance(error, SourceNotFound) and not source.uri.startswith("http"):
+                self._found.absent.append(failure)
+                return
+            self._found.failed.append(failure)
+        if source.reopenable:
+            self._found.roots.append(source.uri)
 
     def _look_into(self, folder: Path) -> None:
         try:
@@ -145,30 +185,34 @@ class _Search:
                 self._fail(FileSource(path).uri, entry.name, error)
 
     def _add_by_content(self, path: Path) -> None:
-        ending = path.suffix.lower().removeprefix(".")
         source = FileSource(path)
-        if ending in _AUDIO:
-            self._take(source)
-        elif ending == "zip" or _start(source).startswith(_MAGIC):
+        if _ending(path.name) == "zip":
             self._add(source)
+        elif _is_sound(source):
+            self._take(source)
         else:
             self._found.others += 1
 
     def _add(self, source: Source) -> None:
         """Add a source, or the members of an archive."""
-        if not _start(source).startswith(_ZIP):
+        if not source.start(4).startswith(_ZIP):
             self._take(source)
             return
-        members = list(iter_zip(source))
+        archive = source if source.reopenable else _Spooled(source)
+        members = list(iter_zip(archive))
         self._found.opened.add(source.uri)
         for member in members:
-            ending = member.name.rpartition(".")[2].lower()
-            if ending in _AUDIO:
-                self._take(member if source.reopenable else _Handed(member, member.uri))
-            elif ending == "zip":
-                self._fail(member.uri, member.name, "an archive in an archive: unpack it first")
-            else:
-                self._found.others += 1
+            try:
+                if _ending(member.name) == "zip":
+                    self._fail(member.uri, member.name, "an archive in an archive: unpack it first")
+                elif not _is_sound(member):
+                    self._found.others += 1
+                elif archive is source:
+                    self._take(member)
+                else:
+                    self._take(Handed(member, member.uri.replace(archive.uri, source.uri, 1)))
+            except (Error, OSError) as error:
+                self._fail(member.uri, member.name, error)
 
     def _take(self, source: Source) -> None:
         if source.uri not in self._uris:
@@ -179,27 +223,57 @@ class _Search:
         self._found.failed.append(_failure(uri, name, error))
 
 
-class _Handed(Source):
-    """Content that was handed over, or is in an archive that was."""
+class Handed(Source):
+    """Content that was handed over, or is in an archive that was.
+
+    Parameters
+    ----------
+    source : Source
+        Has the content.
+    uri : str
+        Stands for it.
+    """
 
     def __init__(self, source: Source, uri: str) -> None:
         super().__init__(uri, source.name)
-        self.digest = source.digest
         self._source = source
 
+    @cached_property
+    def digest(self) -> str:
+        """str : See `Source.digest`."""
+        return self._source.digest
+
     def open(self) -> BinaryIO:
+        """See `Source.open`."""
         return self._source.open()
 
     def stamp(self) -> list[int]:
-        return []  # other content has another URI
+        """Return the same for ever: other content has another URI."""
+        return []
+
+
+class _Spooled(FileSource):
+    """An archive that was handed over, in a file that workers open, too."""
+
+    def __init__(self, source: Source) -> None:
+        self._kept = TemporaryFile()
+        with self._kept.path.open("wb") as target:
+            for piece in source.pieces():
+                target.write(piece)
+        super().__init__(self._kept.path)
+        self.name = source.name
+
+    def stamp(self) -> None:  # type: ignore[override]
+        """Return None: nobody is to keep it, for the file is deleted after use."""
 
     def __reduce__(self) -> Any:
-        # with its own content only, and not that of its archive
-        return _handed, (self.record(), self.read())
+        return _spooled, (self.path, self.name)
 
 
-def _handed(record: dict[str, Any], content: bytes) -> Source:
-    return _Handed(Source.from_record(record, content), record["uri"])
+def _spooled(path: Path, name: str) -> Source:
+    source = FileSource(path)
+    source.name = name
+    return source
 
 
 def _is_card(path: str) -> bool:
@@ -224,10 +298,20 @@ def one_line(message: object) -> str:
 
 
 def _is_several(thing: Any) -> bool:
-    plain = isinstance(
-        thing, str | bytes | bytearray | memoryview | os.PathLike | Source | np.ndarray
-    )
+    plain = isinstance(thing, _ONE)
     return not plain and hasattr(thing, "__iter__") and not hasattr(thing, "read")
+
+
+def _ending(name: str) -> str:
+    return PurePath(name).suffix.lower().removeprefix(".")
+
+
+def _is_sound(source: Source) -> bool:
+    """Whether a source claims to be a sound, by its name or its first bytes."""
+    if _ending(source.name) in _AUDIO:
+        return True
+    start = source.start(12)
+    return start.startswith(_MAGIC) or start[:4] + start[8:] in _FORMS
 
 
 def _path(thing: Any) -> Path | None:
@@ -243,11 +327,3 @@ def _uri(path: Path) -> str:
         return FileSource(path).uri
     except ValueError:  # no file can have this name
         return str(path)
-
-
-def _start(source: Source) -> bytes:
-    try:
-        with source.open() as stream:
-            return stream.read(4)
-    except OSError as error:
-        raise SourceError(f"{source.name} cannot be read: {error.strerror}") from error

@@ -8,27 +8,20 @@ import re
 import secrets
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, field, fields
-from itertools import accumulate, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-import featureflow as ff
 from zounds.corpus.corpus import Corpus
+from zounds.corpus.npz import Codes, Features, write_texts
 from zounds.corpus.outcome import Outcome
 from zounds.corpus.places import local_path, shown
 from zounds.errors import CorpusError
-from zounds.feature_types import ConstantRateTimeSeriesFeature
-
-Array = npt.NDArray[Any]
 
 _ROWS_AT_ONCE = 4096
-_CODES = ("clip", "segments")
 
 
 @dataclass(frozen=True)
@@ -184,14 +177,16 @@ def export_npz(
 
     - ``ids``, ``names``, ``uris`` [shape=(n,)], text;
     - ``bits``, the length of a code, and ``has_code`` [shape=(n,)];
-    - ``clips`` [shape=(n, ceil(bits / 8)), dtype=uint8], packed codes of whole sounds;
-    - ``segments`` [shape=(m, ceil(bits / 8)), dtype=uint8], those of their segments;
+    - ``clip_codes`` [shape=(n, ceil(bits / 8)), dtype=uint8], packed codes of whole sounds;
+    - ``segment_codes`` [shape=(m, ceil(bits / 8)), dtype=uint8], those of their segments;
       ``segment_starts`` and ``segment_durations`` [shape=(m,), unit=s];
-    - each stored feature that is a time series, such as ``bfcc`` [shape=(frames, 13)], with
-      ``bfcc_frequency`` and ``bfcc_duration`` [shape=(n,), unit=s], the time from frame to frame
-      and that which each covers;
+    - each stored feature that is a time series, such as ``clip_timbre`` [shape=(n, 330)] or
+      ``bfcc`` [shape=(frames, 13)], with ``bfcc_frequency`` and ``bfcc_duration`` [shape=(n,),
+      unit=s], the time from row to row and that which each covers;
     - ``segment_offsets``, ``bfcc_offsets`` [shape=(n + 1,)]: what belongs to document i are the
       rows from ``offsets[i]`` to ``offsets[i + 1]``. None, where it could not be read.
+
+    Codes are those of the index; there are none, where it is not up to date with what was learned.
 
     Raises
     ------
@@ -202,12 +197,14 @@ def export_npz(
     with _draft(done.path) as draft:
         chosen = list(_chosen(corpus, ids, done))
         done.documents = len(chosen)
-        arrays = _Arrays(corpus, [_id for _id, _ in chosen], done)
+        every = [_id for _id, _ in chosen]
+        features = Features(corpus, every, done.unreadable)
         with zipfile.ZipFile(draft, "w") as archive:
-            _write_texts(archive, "ids", arrays.ids)
-            _write_texts(archive, "names", [_text(outcome.name) for _, outcome in chosen])
-            _write_texts(archive, "uris", [outcome.uri for _, outcome in chosen])
-            arrays.write(archive)
+            write_texts(archive, "ids", every)
+            write_texts(archive, "names", [_text(outcome.name) for _, outcome in chosen])
+            write_texts(archive, "uris", [outcome.uri for _, outcome in chosen])
+            Codes(corpus).write(archive, every)
+            features.write(archive)
     return done
 
 
@@ -254,6 +251,7 @@ def _outcome_of(document: Any) -> Outcome:
 
 
 def _rows(corpus: Corpus, ids: Iterable[str] | None, done: Exported) -> Iterator[Row]:
+    codes = Codes(corpus)
     for _id, outcome in _chosen(corpus, ids, done):
         done.documents += 1
         yield Row(
@@ -265,19 +263,8 @@ def _rows(corpus: Corpus, ids: Iterable[str] | None, done: Exported) -> Iterator
             outcome.seconds,
             outcome.samplerate,
             outcome.channels,
-            _code(corpus, _id, done),
+            codes.clip(_id).tobytes().hex(),
         )
-
-
-def _code(corpus: Corpus, _id: str, done: Exported) -> str:
-    """Return the code of a whole sound, as far as it was computed."""
-    try:
-        document = corpus[_id]
-        if "clip" in type(document).features and document._is_stored("clip"):
-            return _packed(np.asarray(document.clip)).tobytes().hex()
-    except ff.Error as error:
-        done.unreadable.setdefault(_id, str(error))
-    return ""
 
 
 def _playable(uri: str) -> str | None:
@@ -308,142 +295,3 @@ def _draft(target: Path) -> Iterator[Path]:
         raise CorpusError(f"{target} cannot be written ({why}): name another file") from error
     finally:
         draft.unlink(missing_ok=True)
-
-
-class _Arrays:
-    """The stored features of documents, as arrays of which there is only a piece in memory.
-
-    Parameters
-    ----------
-    corpus : Corpus
-    ids : sequence of str
-    done : Exported
-        Is told what cannot be read.
-    """
-
-    def __init__(self, corpus: Corpus, ids: Sequence[str], done: Exported) -> None:
-        self.ids = ids
-        self._corpus = corpus
-        features = corpus._home.model.features
-        self._measured = {
-            name: _Measure()
-            for name, feature in features.items()
-            if feature.store and isinstance(feature, ConstantRateTimeSeriesFeature)
-        }
-        for _id in ids:
-            for name, measure in self._measured.items():
-                try:
-                    measure.add(self._chunks(_id, name))
-                except ff.Error as error:
-                    measure.add(())
-                    done.unreadable.setdefault(_id, str(error))
-
-    def _chunks(self, _id: str, name: str) -> Iterator[Any]:
-        """Yield a feature in the pieces it was stored in."""
-        document = self._corpus[_id]
-        value = document._computation().value_of(name)
-        if not document._document.has(value):
-            raise ff.UnavailableError(f"{document._name} has no {name} yet: index the corpus")
-        yield from document._document.chunks(type(document).features[name], value)
-
-    def _stored(self, name: str) -> Iterator[Array]:
-        """Yield what was measured, of all documents."""
-        for _id, length in zip(self.ids, self._measured[name].lengths, strict=True):
-            found = 0
-            for chunk in self._chunks(_id, name) if length else ():
-                found += len(chunk)
-                yield np.asarray(chunk)
-            if found != length:
-                raise CorpusError(f"{_id} has changed while it was exported: export again")
-
-    def write(self, archive: zipfile.ZipFile) -> None:
-        """Write all of them."""
-        for name, measure in self._measured.items():
-            if name not in _CODES:
-                _write(archive, name, measure.shape, measure.dtype, self._stored(name))
-                _write_whole(archive, f"{name}_offsets", measure.offsets)
-                _write_whole(archive, f"{name}_frequency", np.array(measure.frequencies))
-                _write_whole(archive, f"{name}_duration", np.array(measure.durations))
-        if "clip" in self._measured:
-            self._write_codes(archive, self._measured["clip"], self._measured["segments"])
-
-    def _write_codes(self, archive: zipfile.ZipFile, clip: _Measure, segments: _Measure) -> None:
-        bits = clip.width[0]
-        width, byte = -(-bits // 8), np.dtype(np.uint8)
-        codes = self._stored("clip")
-        clips = (_packed(next(codes)) if n else np.zeros((1, width), byte) for n in clip.lengths)
-        _write_whole(archive, "bits", np.array(bits))
-        _write_whole(archive, "has_code", np.array(clip.lengths, bool))
-        _write(archive, "clips", (len(self.ids), width), byte, clips)
-        count, seconds = segments.shape[0], np.dtype(np.float64)
-        packed = map(_packed, self._stored("segments"))
-        _write(archive, "segments", (count, width), byte, packed)
-        _write_whole(archive, "segment_offsets", segments.offsets)
-        times = zip(segments.lengths, segments.frequencies, strict=True)
-        starts = (np.arange(length) * frequency for length, frequency in times)
-        _write(archive, "segment_starts", (count,), seconds, starts)
-        durations = map(np.full, segments.lengths, segments.durations)
-        _write(archive, "segment_durations", (count,), seconds, durations)
-
-
-@dataclass
-class _Measure:
-    """What has to be known of a feature before it is written."""
-
-    lengths: list[int] = field(default_factory=list)
-    frequencies: list[float] = field(default_factory=list)
-    durations: list[float] = field(default_factory=list)
-    width: tuple[int, ...] = (0,)
-    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float32))
-
-    def add(self, chunks: Iterable[Any]) -> None:
-        """Measure the feature of one more document."""
-        length, frequency, duration = 0, 0.0, 0.0
-        for chunk in chunks:
-            length += len(chunk)
-            frequency, duration = float(chunk.frequency), float(chunk.duration)
-            self.width, self.dtype = chunk.shape[1:], chunk.dtype
-        self.lengths.append(length)
-        self.frequencies.append(frequency)
-        self.durations.append(duration)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (sum(self.lengths), *self.width)
-
-    @property
-    def offsets(self) -> Array:
-        return np.fromiter(accumulate(self.lengths, initial=0), np.int64)
-
-
-def _packed(codes: Array) -> Array:
-    return np.packbits(codes.astype(bool), axis=1)
-
-
-def _write_texts(archive: zipfile.ZipFile, name: str, texts: Sequence[str]) -> None:
-    kind = np.dtype(f"U{max(map(len, texts), default=1) or 1}")
-    pieces = (np.array([text], kind) for text in texts)
-    _write(archive, name, (len(texts),), kind, pieces)
-
-
-def _write_whole(archive: zipfile.ZipFile, name: str, array: Array) -> None:
-    _write(archive, name, array.shape, array.dtype, [array])
-
-
-def _write(
-    archive: zipfile.ZipFile,
-    name: str,
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    pieces: Iterable[Array],
-) -> None:
-    """Write an array as a member of an archive, piece by piece."""
-    entry = zipfile.ZipInfo(f"{name}.npy")  # with a date that is always the same
-    texts = dtype.kind == "U"  # which are mostly zeros
-    entry.compress_type = zipfile.ZIP_DEFLATED if texts else zipfile.ZIP_STORED
-    descr = np.lib.format.dtype_to_descr(dtype)
-    header = {"descr": descr, "fortran_order": False, "shape": shape}
-    with archive.open(entry, "w", force_zip64=True) as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for piece in pieces:
-            file.write(np.ascontiguousarray(piece, dtype).tobytes())

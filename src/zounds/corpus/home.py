@@ -17,13 +17,12 @@ from featureflow.document import Document
 from featureflow.stores import Store
 from zounds.corpus import worker
 from zounds.corpus.catalogue import Catalogue
+from zounds.corpus.generation import Generation, Shelf
 from zounds.corpus.outcome import Outcome
 from zounds.corpus.presets import DEFAULT, preset
 from zounds.errors import CorpusError
-from zounds.index.hamming import HammingIndex, Snapshot, hamming_index
 
 CARD = "corpus.json"
-UNITS = ("clip", "segment")
 
 T = TypeVar("T")
 
@@ -110,7 +109,8 @@ class Home:
         self._asked = asked
         self._card: tuple[tuple[int, int], dict[str, Any]] | None = None
         self._models: dict[worker.Job, Any] = {}
-        self._read: dict[str, tuple[str, Snapshot]] = {}
+        self._generation: tuple[str, Generation] | None = None
+        self._lock: Any = None
         if asked is not None:
             preset(asked)
         self.card()
@@ -214,8 +214,9 @@ class Home:
 
     @property
     def sounds(self) -> Any:
-        """type : The model of the documents, without codes."""
-        return worker.model_of(replace(self.job, model=""), self.store)
+        """type : The model of the documents, without codes; for who holds the lock."""
+        job = replace(self.job, model="")
+        return worker.model_of(job, worker.open_store(job.place))
 
     @property
     def index_path(self) -> Path:
@@ -227,42 +228,36 @@ class Home:
         """Store : Where the index is."""
         return worker.open_store(str(self.index_path))
 
-    def index(self, unit: str) -> type[HammingIndex]:
-        """Return the class of the index over clips or segments."""
+    def fingerprint(self) -> str:
+        """Return the identity of what is compared; of other identity, it has to be indexed anew."""
         model = self.model
-        settings = {
-            "database": self.index_store,
-            "id_provider": ff.StaticIdProvider(unit),
-            "__doc__": f"The codes of {unit}s.",
-        }
-        feature = model.features["clip" if unit == "clip" else "segments"]
-        return type(f"{unit.capitalize()}Index", (hamming_index(model, feature),), settings)
+        return " ".join(model._fingerprint(name) for name in ("clip", "segments"))
 
-    def snapshot(self, unit: str) -> Snapshot | None:
-        """Return the codes that were indexed, up to date or not; None if they cannot be read."""
-        if not self.index_path.exists() or not hasattr(self.model, "clip"):
-            return None
-        try:
-            snapshot: Snapshot = self.index(unit)().snapshot
-        except (ff.DocumentNotFound, ff.CorruptRecord):
-            return None
-        return snapshot
+    def publish(self, generation: Generation) -> None:
+        """Let searches have a generation, from now on."""
+        Shelf(self.index_store).put(generation)
 
-    def current(self, unit: str) -> Snapshot:
-        """Return the codes to search; read again only where they were indexed anew."""
-        index = self.index(unit)()
-        try:
-            digest = index._digest("snapshot")
-        except ff.DocumentNotFound:
-            return index.current  # says that there is none
-        key = f"{digest} {index.model._fingerprint(index.code)}"
-        if self._read.get(unit, ("",))[0] != key:
-            self._read[unit] = key, index.current
-        return self._read[unit][1]
+    def indexed(self) -> Generation | None:
+        """Return what was indexed, up to date or not; None if there is nothing, or it is damaged.
+
+        It is read again only where it was indexed anew.
+        """
+        if not self.index_path.exists():
+            return None
+        shelf = Shelf(self.index_store)
+        digest = shelf.digest()
+        if digest is None:
+            return None
+        if self._generation is None or self._generation[0] != digest:
+            found = shelf.get(digest)
+            if found is None:
+                return None
+            self._generation = digest, found
+        return self._generation[1]
 
     @contextmanager
     def changing(self, new: bool = False) -> Iterator[None]:
-        """Let this process alone change the corpus, meanwhile.
+        """See `Corpus.changing`.
 
         Parameters
         ----------
@@ -272,7 +267,7 @@ class Home:
         Raises
         ------
         CorpusError
-            If another one does, the folder cannot be written to, or there is no corpus.
+            If another process does, the folder cannot be written to, or there is no corpus.
         """
         import filelock
 
@@ -280,8 +275,9 @@ class Home:
             raise CorpusError(f"there is no corpus in {self.path}: add some sounds first")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(self.path / "lock", timeout=0)
-            lock.acquire()
+            if self._lock is None:  # one for all, since the thread that holds it may take it again
+                self._lock = filelock.FileLock(self.path / "lock", timeout=0)
+            self._lock.acquire()
         except filelock.Timeout:
             raise CorpusError(
                 f"another process is changing {self.path}: wait until it is done"
@@ -293,7 +289,7 @@ class Home:
                 self._found()
             yield
         finally:
-            lock.release()
+            self._lock.release()
 
     def _found(self) -> None:
         """Make a corpus of an empty folder."""

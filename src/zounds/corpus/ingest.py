@@ -9,7 +9,7 @@ from functools import partial
 
 from featureflow.errors import SourceError
 from featureflow.source import Source
-from zounds.corpus import worker
+from zounds.corpus import moves, worker
 from zounds.corpus.discover import Found, discover
 from zounds.corpus.home import Home
 from zounds.corpus.outcome import Outcome, Progress, Report
@@ -24,8 +24,7 @@ def add(home: Home, sources: Iterable[object], pool: Pool, tell: Tell) -> Report
     """See `Corpus.add`; the caller holds the lock."""
     begun = time.monotonic()
     found = discover(sources)
-    known = home.known()
-    sweep(home, known)
+    known = sweep(home)
     _remember(home, found.roots)
     tasks, skipped = _news(home, found.sources, known)
     read = describe(home, tasks, pool, tell, done=len(skipped))
@@ -69,14 +68,30 @@ def describe(
             home.catalogue.write([outcome])
         return outcome
 
+    # what is stored already is not decoded again
+    stored = {task.source.uri: worker.content_of(home.store, task.id) for task in tasks if task.id}
+
+    def is_decoded(outcome: Outcome) -> bool:
+        before = stored.get(outcome.uri)
+        return before is None or before != worker.content_of(home.store, outcome.id or "")
+
+    places = [
+        (task.before.uri, task.source.uri)
+        for task in tasks
+        if task.before is not None and task.before.uri != task.source.uri
+    ]
     progress = Progress("reading", done, done + len(tasks))
+    if tell is not None:
+        tell(progress)
     for batch in pool.run(partial(worker.add, home.job), tasks, _weight, lost):
         outcomes += batch
+        moved = {o.uri for o in batch if o.is_document}
+        home.catalogue.forget(old for old, new in places if new in moved)
         progress = replace(
             progress,
             done=progress.done + len(batch),
-            seconds=progress.seconds + sum(outcome.seconds for outcome in batch),
-            failed=progress.failed + sum(outcome.status == "failed" for outcome in batch),
+            seconds=progress.seconds + sum(o.seconds for o in batch if is_decoded(o)),
+            failed=progress.failed + len(Report(tuple(batch)).failed),
         )
         if tell is not None:
             tell(progress)
@@ -92,24 +107,46 @@ def _news(
     home: Home, sources: Sequence[Source], known: dict[str, Outcome]
 ) -> tuple[list[worker.Task], list[Outcome]]:
     """Return what has to be read, and what is there already."""
-    tasks, skipped = [], []
+    tasks, skipped, sounds = [], [], home.sounds
+    fresh = [source for source in sources if source.uri not in known]
+    moved = moves.moved(home, fresh, moves.gone(home, known.values(), fresh))
     for source in sources:
         before = known.get(source.uri)
-        if before is not None and is_unchanged(source, before) and home.holds(before.id):
+        if (
+            before is not None
+            and before.is_document
+            and is_unchanged(source, before)
+            and worker.is_whole(sounds, before.id)
+        ):
             skipped.append(replace(before, status="skipped"))
         else:
-            tasks.append(worker.Task.of(source, before))
+            tasks.append(worker.Task(source, before or moved.get(source.uri)))
     return tasks, skipped
 
 
-def sweep(home: Home, known: dict[str, Outcome]) -> None:
-    """Delete documents that a process which was killed had no time to tell the outcome of."""
+def sweep(home: Home) -> dict[str, Outcome]:
+    """Return what became of each source, by its URI, after what a killed process left undone.
+
+    A document of which there was no time to tell the outcome is deleted; of one that has moved,
+    the place where it was is forgotten.
+    """
+    known = home.known()
+    by_id: dict[str, list[Outcome]] = {}
+    for outcome in known.values():
+        if outcome.id is not None:
+            by_id.setdefault(outcome.id, []).append(outcome)
+    for _id, outcomes in by_id.items():
+        made_of = worker.made_of_source(home.store, _id) if len(outcomes) > 1 else None
+        if made_of is not None:
+            old = [outcome.uri for outcome in outcomes if outcome.uri != made_of["uri"]]
+            home.catalogue.forget(old)
+            known = {uri: outcome for uri, outcome in known.items() if uri not in old}
     keys = home.store.key_builder.prefix("documents")
-    ids = {key.split("/")[1] for key in home.store.keys(keys)}
-    left = ids - {outcome.id for outcome in known.values()}
+    left = {key.split("/")[1] for key in home.store.keys(keys)} - by_id.keys()
     # a damaged outcome must not cost its document
     if left and next(home.catalogue.problems(), None) is None:
         home.delete(left)
+    return known
 
 
 def is_unchanged(source: Source, before: Outcome) -> bool:

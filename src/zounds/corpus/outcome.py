@@ -23,7 +23,7 @@ class Outcome:
         ``ok``; ``partial``: its true audio was kept, though some is missing; ``failed``;
         ``skipped``: it is there already, unchanged; ``removed`` by the user.
     why : str
-        In one line, what is missing or wrong.
+        In one line, what is missing or wrong; of a sound that is `missing`, what became of it.
     id : str or None
         The document that was made of it.
     stamp : list of int or None
@@ -32,7 +32,8 @@ class Outcome:
     channels : int
         Of its audio, as far as there is any.
     missing : bool
-        Whether it was not there any more at the last `rescan`.
+        Whether there is a document of it that nothing stands for any more: its file has vanished,
+        or is no audio now. Kept until it comes back, or is forgotten.
     """
 
     uri: str
@@ -86,7 +87,11 @@ class Report:
     others: int = 0
 
     def _of(self, status: str) -> tuple[Outcome, ...]:
-        return tuple(outcome for outcome in self.outcomes if outcome.status == status)
+        return tuple(
+            outcome
+            for outcome in self.outcomes
+            if ("failed" if outcome.missing else outcome.status) == status
+        )
 
     @property
     def ok(self) -> tuple[Outcome, ...]:
@@ -105,7 +110,10 @@ class Report:
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
-        """Tuple of Outcome : What could not be read; each says why."""
+        """Tuple of Outcome : What could not be read; each says why.
+
+        Also what was a sound once, and is `Outcome.missing` now.
+        """
         return self._of("failed")
 
     @property
@@ -113,13 +121,19 @@ class Report:
         """Float [unit=s] : The duration of the audio that was read."""
         return sum(outcome.seconds for outcome in (*self.ok, *self.partial))
 
+    def __repr__(self) -> str:
+        return f"<Report: {self._head}>"
+
     def __str__(self) -> str:
-        head = (
+        lines = [f"{o.status}: {o.why}" for o in (*self.partial, *self.failed)]
+        return "\n".join([self._head, *sorted(lines)])
+
+    @property
+    def _head(self) -> str:
+        return (
             f"{len(self.ok)} ok, {len(self.skipped)} skipped, {len(self.partial)} partial, "
             f"{len(self.failed)} failed; {self.seconds:.1f} s of audio in {self.elapsed:.1f} s"
         )
-        lines = [f"{o.status}: {o.why}" for o in (*self.partial, *self.failed)]
-        return "\n".join([head, *sorted(lines)])
 
     def record(self) -> dict[str, Any]:
         """Return it as plain values, for JSON."""

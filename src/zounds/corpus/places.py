@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Container, Iterator
 from pathlib import Path
-from urllib.parse import unquote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes
+from zipfile import is_zipfile
+
+from featureflow.source import FileSource
 
 
 def local_path(uri: str) -> Path | None:
@@ -52,18 +55,39 @@ def shown(uri: str) -> str:
     return uri
 
 
+def into_archive(path: Path) -> str | None:
+    """Return the URI of a member of an archive, from the path that `shown` writes.
+
+    None where the path does not lead into an archive.
+    """
+    if not os.path.lexists(path):
+        for archive in path.parents:
+            if os.path.isfile(archive) and is_zipfile(archive):
+                member = quote(os.fsencode(path.relative_to(archive).as_posix()))
+                return f"zip:{FileSource(archive).uri}!/{member}"
+    return None
+
+
 def around(uri: str) -> Iterator[str]:
     """Yield a URI, that of the archive or folder it lies in, that around this one, and so on.
 
+    In archives, they are also written as if the archive was a folder.
+
     Examples
     --------
-    >>> list(around("zip:file:///s/a.zip!/b.wav"))
-    ['zip:file:///s/a.zip!/b.wav', 'file:///s/a.zip', 'file:///s', 'file:///']
+    >>> list(around("zip:file:///a.zip!/b/c.wav"))[:3]
+    ['zip:file:///a.zip!/b/c.wav', 'file:///a.zip/b/c.wav', 'file:///a.zip/b']
+    >>> list(around("zip:file:///a.zip!/b/c.wav"))[3:]
+    ['file:///a.zip', 'file:///']
     """
     while True:
         yield uri
-        archive, found, _ = uri.removeprefix("zip:").rpartition("!/")
+        archive, found, member = uri.removeprefix("zip:").rpartition("!/")
         if uri.startswith("zip:") and found:
+            inside = f"{archive}/{member}"
+            while inside != archive:
+                yield inside
+                inside = inside.rpartition("/")[0]
             uri = archive
             continue
         uri = uri.rpartition("/")[0]

@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future
 from typing import Any, TypeVar
 
 from featureflow.errors import InvalidParameter
+from featureflow.stores.lmdb import let_go_of_the_deleted
 from zounds.errors import CorpusError
 
 Item = TypeVar("Item")
@@ -28,7 +29,7 @@ _ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(64 << 20),
 }
 _IDLE = 60  # s until workers that nobody needs leave
-_LARGEST_BATCH = 64
+_SMALLEST_BATCH, _LARGEST_BATCH = 4, 64
 
 
 class Pool:
@@ -44,13 +45,18 @@ class Pool:
     Raises
     ------
     InvalidParameter
-        If both are given, or `workers` is not a positive whole number.
+        If both are given, the executor is none, or `workers` is not a positive whole number.
     """
 
     def __init__(self, workers: int | None = None, executor: Executor | None = None) -> None:
         if executor is not None and workers is not None:
             raise InvalidParameter(
                 f"workers={workers} and an executor were given: an executor has its own number"
+            )
+        if executor is not None and not isinstance(executor, Executor):
+            raise InvalidParameter(
+                f"executor={executor!r}: give a concurrent.futures.Executor, or workers= for a "
+                "number of processes"
             )
         whole = isinstance(workers, int) and not isinstance(workers, bool)
         if workers is not None and not (whole and workers >= 1):
@@ -72,7 +78,7 @@ class Pool:
         ----------
         function : callable, batch -> results
             Where workers are processes, it can be pickled. May be called again with an item
-            whose worker died.
+            whose worker died, and with none to see whether workers live at all.
         items : sequence
         weight : callable, item -> float
             How much of the weight of a full batch an item has, 1 or more for one of its own.
@@ -82,9 +88,9 @@ class Pool:
         Raises
         ------
         CorpusError
-            If a given executor breaks.
+            If a given executor breaks, or workers cannot be started.
         """
-        batches = _batches(items, weight)
+        batches = _batches(items, weight, self._workers)
         pending: dict[Future[Any], list[Item]] = {}
         finished = False
         try:
@@ -125,8 +131,14 @@ class Pool:
         try:
             results: Sequence[Result] = self._submit(function, [item]).result()
         except BrokenExecutor as error:
-            return lost(item, _cause(error))
-        return results[0]
+            cause = _cause(error)
+        else:
+            return results[0]
+        try:
+            self._submit(function, []).result()
+        except BrokenExecutor as error:  # it is not the item
+            raise _no_workers(_cause(error)) from error
+        return lost(item, cause)
 
     def _submit(self, function: Callable[..., Any], batch: list[Item]) -> Future[Any]:
         if self._given is not None:
@@ -138,9 +150,12 @@ class Pool:
                     "finished is kept; give a new one to go on"
                 ) from error
         try:
-            return self._own().submit(function, batch)
-        except BrokenExecutor:
-            return self._own().submit(function, batch)  # a new one
+            try:
+                return self._own().submit(function, batch)
+            except BrokenExecutor:
+                return self._own().submit(function, batch)  # a new one
+        except OSError as error:
+            raise _no_workers(error.strerror or str(error)) from error
 
     def _own(self) -> Executor:
         import loky
@@ -160,19 +175,30 @@ class Pool:
             self._executor.shutdown(wait=True, kill_workers=True)  # type: ignore[call-arg]
 
 
-def _batches(items: Sequence[Item], weight: Callable[[Item], float]) -> Iterator[list[Item]]:
-    """Yield small batches first, so that every worker has one soon, and large ones later."""
+def _batches(
+    items: Sequence[Item], weight: Callable[[Item], float], workers: int
+) -> Iterator[list[Item]]:
+    """Yield small batches first and last: every worker has one soon, and all are done together."""
     batch: list[Item] = []
-    size, limit = 0.0, 4
-    for item in items:
+    size, limit = 0.0, _SMALLEST_BATCH
+    for place, item in enumerate(items):
         heavy = weight(item)
-        if batch and (len(batch) == limit or size + heavy > 1):
+        if batch and (len(batch) >= limit or size + heavy > 1):
             yield batch
-            batch, size, limit = [], 0.0, min(2 * limit, _LARGEST_BATCH)
+            fair = (len(items) - place) // (4 * workers)  # of what is left
+            limit = max(_SMALLEST_BATCH, min(2 * limit, fair, _LARGEST_BATCH))
+            batch, size = [], 0.0
         batch.append(item)
         size += heavy
     if batch:
         yield batch
+
+
+def _no_workers(why: str) -> CorpusError:
+    return CorpusError(
+        f"worker processes cannot be started ({why}): what was finished is kept; free memory, or "
+        "try with workers=1, and do the same again to go on"
+    )
 
 
 def _cause(error: BaseException) -> str:
@@ -194,5 +220,6 @@ def _start(parent: int) -> None:
 
 def _leave_with(parent: int) -> None:
     while os.getppid() == parent:
+        let_go_of_the_deleted()  # what was compacted meanwhile
         time.sleep(0.5)
     os._exit(1)

@@ -1,35 +1,28 @@
-"""Ready-made ways to describe sounds and to learn codes for them, known by name."""
+"""Ready-made ways to describe sounds, to learn from them and to compare them, known by name."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, Protocol
+
+import numpy.typing as npt
 
 import featureflow as ff
 from featureflow.errors import InvalidParameter
 from featureflow.node import Transform
-from zounds.arrays import ConstantRateTimeSeries
-from zounds.audio.facts import Facts
-from zounds.dsp.features import BFCC, BarkBands
-from zounds.dsp.frames import SlidingWindow
-from zounds.dsp.pooling import Max
-from zounds.feature_types import ConstantRateTimeSeriesFeature
-from zounds.index.hamming import UNREADABLE
-from zounds.learn.kmeans import KMeans
-from zounds.learn.learned import Learned
-from zounds.learn.pipeline import Pipeline
-from zounds.learn.sampling import ReservoirSampler
-from zounds.learn.transforms import UnitNorm
-from zounds.pipelines import stft
-from zounds.units import HalfLapped, SampleRate, Stride
+from zounds.corpus.post import Post
+from zounds.corpus.spaces import Space
+from zounds.corpus.timbre import Timbre
 
 DEFAULT = "timbre"
 
 
 class Preset(Protocol):
     """What a corpus computes, learns and searches."""
+
+    bits: int
+    """The length of a code."""
 
     def sounds(self) -> type[ff.BaseModel]:
         """Return the model of sounds, without a database.
@@ -39,8 +32,16 @@ class Preset(Protocol):
         """
         ...
 
+    def study(self, seed: int) -> type[ff.BaseModel]:
+        """Return a model of the same sounds, with all that is learned from."""
+        ...
+
+    def studied(self, count: int, seed: int) -> Sequence[int]:
+        """Return which of so many sounds are learned from by more than what is stored of each."""
+        ...
+
     def learn(self, sounds: Iterable[Any], seed: int) -> Transform:
-        """Return what is learned from documents of `sounds`.
+        """Return what is learned from documents of `study`.
 
         Raises
         ------
@@ -50,71 +51,20 @@ class Preset(Protocol):
         ...
 
     def coded(self, learned: Transform) -> type[ff.BaseModel]:
-        """Return a model of the same sounds with codes: ``segments`` and ``clip``.
+        """Return a model of the same sounds with what is compared: ``segments`` and ``clip``.
 
-        `segments` is a time series of zeros and ones [shape=(n, bits)], `clip` the same with one
-        row for the whole sound; both are stored.
+        `segments` is a time series [shape=(n, d)], `clip` the same with one row for the whole
+        sound; both are stored.
         """
         ...
 
-
-class Post:
-    """The graph of the article: k-means of Bark-frequency cepstra, max-pooled.
-
-    A segment's code has a bit for each of 128 typical spectra, set where one of the segment's 30
-    frames (0.7 s) is nearest to it; a clip's code has the bits of all its segments.
-    """
-
-    centroids = 128
-    examples = 1e6
-    window = HalfLapped()
-    segment = Stride(frequency=30, duration=30)
-
-    def sounds(self) -> type[ff.BaseModel]:
-        """See `Preset.sounds`."""
-        base: Any = stft(wscheme=self.window)
-
-        class Sound(base):  # type: ignore[misc]
-            facts = ff.JSONFeature(Facts, needs=base.pcm, store=True)
-            bark = ConstantRateTimeSeriesFeature(BarkBands, needs=base.fft)
-            bfcc = ConstantRateTimeSeriesFeature(BFCC, needs=bark, store=True)
-
-        return Sound
-
-    def learn(self, sounds: Iterable[Any], seed: int) -> Transform:
-        """See `Preset.learn`."""
-        sample = ReservoirSampler(nsamples=self.examples, seed=seed).stream()
-        for sound in sounds:
-            try:
-                sample.step(sound.bfcc)
-            except UNREADABLE as error:
-                warnings.warn(f"{sound._name} is not learned from: {error}", stacklevel=3)
-        (examples,) = sample.flush()
-        norm = UnitNorm()
-        return Pipeline((norm, KMeans(self.centroids, seed=seed).fit(norm.transform(examples))))
-
-    def coded(self, learned: Transform) -> type[ff.BaseModel]:
-        """See `Preset.coded`."""
-        base: Any = self.sounds()
-        pooling = self.window * self.segment
-
-        class CodedSound(base):  # type: ignore[misc]
-            codes = ConstantRateTimeSeriesFeature(Learned, learned=learned, needs=base.bfcc)
-            windows = ConstantRateTimeSeriesFeature(SlidingWindow, needs=codes, wscheme=pooling)
-            segments = ConstantRateTimeSeriesFeature(Max, needs=windows, axis=1, store=True)
-            clip = ConstantRateTimeSeriesFeature(ff.Whole(_overall), needs=segments, store=True)
-
-        return CodedSound
+    def space(self, clips: npt.NDArray[Any]) -> Space:
+        """Return where these clips [shape=(n, d)], and their segments, are compared."""
+        ...
 
 
-def _overall(segments: ConstantRateTimeSeries) -> ConstantRateTimeSeries:
-    """Return the bits that any segment has, as one row."""
-    return ConstantRateTimeSeries(
-        segments.max(axis=0, keepdims=True), SampleRate(segments.end, segments.end)
-    )
-
-
-_PRESETS: dict[str, type[Preset]] = {"post": Post, "timbre": Post}
+PRESETS: dict[str, type[Preset]] = {"post": Post, "timbre": Timbre}
+"""dict of str to type : What there is, by name."""
 
 
 @cache
@@ -124,15 +74,16 @@ def preset(name: str) -> Preset:
     Parameters
     ----------
     name : str
-        ``timbre``, the best that this version has (for now the same as `Post`), or ``post``.
+        ``timbre``, the best that this version has, see `Timbre`; or ``post``, the article's, see
+        `Post`.
 
     Raises
     ------
     InvalidParameter
         If there is none of that name.
     """
-    if name not in _PRESETS:
+    if name not in PRESETS:
         raise InvalidParameter(
-            f"there is no preset {name!r}: choose from {', '.join(sorted(_PRESETS))}"
+            f"there is no preset {name!r}: choose from {', '.join(sorted(PRESETS))}"
         )
-    return _PRESETS[name]()
+    return PRESETS[name]()

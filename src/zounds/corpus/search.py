@@ -1,12 +1,13 @@
-"""From what people search with to codes, and from codes to hits."""
+"""From what people search with to codes and vectors, and from these to hits."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,18 +19,27 @@ from featureflow.document import Document
 from featureflow.source import Source
 from zounds.arrays import AudioSamples, ConstantRateTimeSeries
 from zounds.audio.decode import check_sound, open_audio
-from zounds.corpus.places import local_path
+from zounds.corpus.generation import Generation
+from zounds.corpus.home import Home
+from zounds.corpus.places import into_archive, local_path
+from zounds.corpus.spaces import KIND, LIKE, Layer, Space
 from zounds.errors import SearchError
 from zounds.feature_types import AudioSamplesFeature
-from zounds.index.hamming import Codes, Snapshot, distances_to, packed_code
-from zounds.index.results import Hit
+from zounds.index.hamming import distances_to, packed_code
+from zounds.index.results import Hit, SearchResults, stretches
+from zounds.learn.binary import cosines
 from zounds.units import Seconds
 
 Unit = Literal["clip", "segment"]
+Like = Literal["kind", "same"]
 UNITS = ("clip", "segment")
 
 _PIECE = 1 << 16
 _ROUNDING = Fraction(1, 10**6)  # segments; a time that was printed is not exact
+
+# How many are ranked by their vectors, at least, and how many moments of one sound among them.
+_CANDIDATES = 100
+_MOMENTS = 5
 
 
 @dataclass(frozen=True)
@@ -42,12 +52,12 @@ class CorpusHit(Hit):
         See `Hit`.
     uri : str
         Where the sound came from.
-    bits : int
-        The length of a code.
+    score : float [range=[0, 1]]
+        How similar it is: 1 for what equals the query, 0 for what is no nearer than any sound.
     """
 
     uri: str
-    bits: int
+    score: float
 
     @property
     def id(self) -> str:
@@ -69,11 +79,6 @@ class CorpusHit(Hit):
         """Float [unit=s] : How long it is."""
         return float(self.time.duration or 0)
 
-    @property
-    def score(self) -> float:
-        """Float [range=[0, 1]] : 1 for equal codes, 0 for opposite ones."""
-        return 1 - self.distance / self.bits
-
     def record(self) -> dict[str, Any]:
         """Return it as plain values, for JSON."""
         return {
@@ -88,24 +93,103 @@ class CorpusHit(Hit):
         }
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What is compared, and the stretch of a sound to search with; see `Corpus.search`."""
+
+    unit: Unit = "clip"
+    like: Like = "kind"
+    start: Any = None
+    duration: Any = None
+
+
+def check_counts(**counts: Any) -> None:
+    """Refuse numbers that count nothing; None is no limit, where it is no number of results."""
+    for name, number in counts.items():
+        whole = isinstance(number, Integral) and not isinstance(number, bool) and int(number) >= 1
+        if not (whole or (number is None and name == "per_file")):
+            raise SearchError(f"{name}={number!r}: give a whole number, 1 or more")
+
+
+def searchable(home: Home) -> Generation:
+    """Return what can be searched of a corpus.
+
+    Raises
+    ------
+    SearchError
+        If there is nothing, with what to do about it.
+    """
+    found = home.indexed() if home.job.model else None
+    if found is not None and found.fingerprint == home.fingerprint():
+        return found
+    _check_sounds(home)
+    if not home.job.model:
+        raise SearchError(f"{home.path} has learned no codes yet: call learn() and index()")
+    if found is None:
+        raise SearchError(f"{home.path} has no index, or a damaged one: call index()")
+    raise SearchError(
+        f"the index of {home.path} is of codes that were learned before: call index()"
+    )
+
+
+def _check_sounds(home: Home) -> None:
+    # not before every search: it takes a while for many
+    if not home.exists() or next(Document.entries(home.store), None) is None:
+        raise SearchError(f"{home.path} holds no sounds yet: add some first")
+
+
+def search(
+    home: Home,
+    query: Any,
+    asked: Asked,
+    more: Sequence[Any],
+    less: Sequence[Any],
+    rerank: bool,
+    n_results: int,
+    per_file: int | None,
+    among: Container[str] | None = None,
+) -> SearchResults:
+    """See `Corpus.search`; only documents whose ids are `among` some are hit, if they are given."""
+    if asked.unit not in UNITS:
+        raise SearchError(f"unit={asked.unit!r}: give one of {', '.join(UNITS)}")
+    whole = asked.start is None and asked.duration is None
+    if isinstance(query, CorpusHit) and whole and asked.unit == "segment":
+        asked = replace(asked, start=query.start, duration=query.duration)
+    generation, model = searchable(home), home.model
+    layer = Query(model, generation, asked).of(query, more, less)
+    if not rerank:
+        layer = replace(layer, vectors=None)
+    best = list(hits(generation, layer, asked.unit, asked.like, model, n_results, per_file, among))
+    if not best:
+        _check_sounds(home)
+    return SearchResults(
+        layer.codes[0], best, lambda _id, times: stretches(model(_id), "pcm", times)
+    )
+
+
 class Query:
-    """What is searched for, as codes.
+    """What is searched with, as codes and vectors.
 
     Parameters
     ----------
     model : type
-        Makes the codes.
-    index : Snapshot
-        Where they will be looked for.
-    unit : str
-    start, duration : number or None [unit=s]
-        The stretch of the sound to search with.
+        Describes sounds, and makes of them what is compared.
+    generation : Generation
+        Where it will be looked for.
+    asked : Asked
     """
 
-    def __init__(self, model: Any, index: Snapshot, unit: Unit, start: Any, duration: Any) -> None:
+    def __init__(self, model: Any, generation: Generation, asked: Asked) -> None:
+        unit, like, start, duration = asked.unit, asked.like, asked.start, asked.duration
         self._model = model
-        self._index = index
+        self._generation = generation
+        self._layers = generation.layers(unit)
+        if like not in self._layers:
+            known = like in LIKE
+            why = f"this corpus compares by {KIND} only" if known else f"give one of {LIKE}"
+            raise SearchError(f"like={like!r}: {why}")
         self._unit = unit
+        self._like = like
         self._whole = start is None and duration is None
         self._start = Seconds(0 if start is None else start)
         self._duration = None if duration is None else Seconds(duration)
@@ -115,18 +199,58 @@ class Query:
                 "duration above 0 s"
             )
 
-    def codes(self, thing: Any) -> Codes:
-        """Return the codes of whatever is searched with.
+    def of(self, thing: Any, more: Sequence[Any] = (), less: Sequence[Any] = ()) -> Layer:
+        """Return what stands for a thing, and more things, and less of others.
 
         Parameters
         ----------
-        thing
+        thing, more, less
             See `Corpus.search`.
-
-        Returns
-        -------
-        np.ndarray [shape=(q, ceil(bits / 8)), dtype=uint8]
         """
+        for name, several in (("more", more), ("less", less)):
+            if not isinstance(several, list | tuple):
+                raise SearchError(f"{name} is a {type(several).__name__}: give a list of sounds")
+        thing, *rest = map(_resolved, (thing, *more, *less))
+        more, less = rest[: len(more)], rest[len(more) :]
+        if not rest:
+            code = self._code(thing)
+            if code is not None:
+                return self._known(code)
+            return self._space.queries(self._rows(thing), self._like, self._layers)
+        if self._like != KIND:
+            raise SearchError("several sounds are compared by kind: leave like out")
+        for one in (thing, *rest):
+            if self._code(one) is not None:
+                raise SearchError(f"{one!r} is a code: several sounds are given as sounds or ids")
+        # the stretch is that of the first one
+        others = Query(self._model, self._generation, Asked(self._unit, self._like))
+        wanted = [self._rows(thing), *map(others._rows, more)]
+        return self._space.mixed(wanted, [others._rows(one) for one in less], self._layers)
+
+    @property
+    def _space(self) -> Space:
+        return self._generation.space
+
+    def _code(self, thing: Any) -> npt.NDArray[np.uint8] | None:
+        """Return a thing that is a code, packed."""
+        sound = isinstance(thing, AudioSamples | ff.BaseModel)
+        if sound or (isinstance(thing, str) and thing and self._model.exists(thing)):
+            return None
+        if not self._is_code(thing):
+            return None
+        if not self._whole:
+            raise SearchError("a code has no start and no duration: leave them out")
+        return packed_code(thing, self._generation.bits)
+
+    def _known(self, code: npt.NDArray[np.uint8]) -> Layer:
+        """Return a code, with the vector of the first one that has it, if there is any."""
+        layer = self._layers[self._like]
+        equal = np.flatnonzero((layer.codes == code).all(axis=1))[:1]
+        vectors = layer.vectors[equal] if layer.vectors is not None and len(equal) else None
+        return Layer(code[np.newaxis], vectors)
+
+    def _rows(self, thing: Any) -> npt.NDArray[Any]:
+        """Return what a document would have of a thing [shape=(m, d)]."""
         if isinstance(thing, AudioSamples):
             check_sound(thing, "what is searched with", 0, thing.samplerate)
             return self._heard(iter([thing]), "the samples")
@@ -134,10 +258,6 @@ class Query:
             return self._of_document(thing._id)
         if isinstance(thing, str) and thing and self._model.exists(thing):
             return self._of_document(thing)
-        if self._is_code(thing):
-            if not self._whole:
-                raise SearchError("a code has no start and no duration: leave them out")
-            return packed_code(thing, self._index.bits)[np.newaxis]
         if isinstance(thing, str | os.PathLike) and "://" not in os.fsdecode(thing):
             thing = os.path.expanduser(thing)
         source = Source.of(thing)
@@ -145,16 +265,16 @@ class Query:
 
     def _is_code(self, thing: Any) -> bool:
         if isinstance(thing, bytes | bytearray):
-            return len(thing) == -(-self._index.bits // 8)
+            return len(thing) == -(-self._generation.bits // 8)
         if isinstance(thing, str):
             if "://" in thing or (thing and os.path.exists(os.path.expanduser(thing))):
                 return False
             try:
-                packed_code(thing, self._index.bits)
+                packed_code(thing, self._generation.bits)
             except SearchError:
                 raise SearchError(
                     f"{thing!r} is no sound to search with: there is no such file, no document of "
-                    f"this id, and it is not a code of {self._index.bits} bits in base64"
+                    f"this id, and it is not a code of {self._generation.bits} bits in base64"
                 ) from None
             return True
         plain = isinstance(thing, np.ndarray | list | tuple)
@@ -165,22 +285,22 @@ class Query:
             )
         return plain
 
-    def _of_document(self, _id: str) -> Codes:
+    def _of_document(self, _id: str) -> npt.NDArray[Any]:
         document = self._model(_id)
         if self._unit == "clip" and not self._whole:
             return self._heard(self._samples(document.meta), document._name)
         if self._unit == "clip":
-            return _packed(document.clip)
-        return _packed(self._stretch(document.segments, document.facts["seconds"]))
+            return np.asarray(document.clip)
+        return np.asarray(self._stretch(document.segments, document.facts["seconds"]))
 
-    def _heard(self, chunks: Iterator[AudioSamples], name: str) -> Codes:
-        """Return the codes of audio that is not in the corpus."""
+    def _heard(self, chunks: Iterator[AudioSamples], name: str) -> npt.NDArray[Any]:
+        """Return what a document would have of audio that is not in the corpus."""
         pcm = AudioSamplesFeature(ff.IteratorNode)
         heard: Any = type(
             "Heard", (self._model,), {"meta": None, "pcm": pcm, "__doc__": "A query."}
         )
         feature = "clip" if self._unit == "clip" else "segments"
-        return _packed(heard.compute(feature, pcm=self._cut(chunks, name)))
+        return np.asarray(heard.compute(feature, pcm=self._cut(chunks, name)))
 
     def _samples(self, source: Source) -> Iterator[AudioSamples]:
         with open_audio(source) as reader:
@@ -218,7 +338,7 @@ class Query:
     def _length(self) -> Fraction | None:
         """Fraction or None [unit=s] : How much to search with; a segment has one by itself."""
         if self._unit == "segment" and self._duration is None and not self._whole:
-            return self._index.rates[0].duration
+            return self._generation.rate.duration
         return self._duration
 
     def _stretch(self, segments: ConstantRateTimeSeries, end: float) -> ConstantRateTimeSeries:
@@ -241,39 +361,80 @@ class Query:
         return stretch
 
 
-def _packed(codes: npt.NDArray[Any]) -> Codes:
-    return np.packbits(np.asarray(codes, bool), axis=1)
+def _resolved(thing: Any) -> Any:
+    """Return what a path into an archive, a hit, or a series of one row stands for.
+
+    Anything else stands for itself.
+    """
+    if isinstance(thing, CorpusHit):
+        return thing.id
+    if isinstance(thing, str | os.PathLike):
+        path = Path(os.path.abspath(os.path.expanduser(os.fsdecode(thing))))
+        return into_archive(path) or thing
+    one_row = isinstance(thing, ConstantRateTimeSeries) and len(thing) == 1 and thing.ndim == 2
+    return thing[0] if one_row else thing
 
 
 def hits(
-    index: Snapshot, model: Any, codes: Codes, n_results: int, per_file: int | None
+    generation: Generation,
+    query: Layer,
+    unit: Unit,
+    like: Like,
+    model: Any,
+    n_results: int,
+    per_file: int | None,
+    among: Container[str] | None = None,
 ) -> Iterator[CorpusHit]:
-    """Yield the best hits for any of some codes, at most `per_file` from one document."""
-    distances = distances_to(index.codes, codes)
+    """Yield the best hits for any row of a query, at most `per_file` from one document."""
+    layer = generation.layers(unit)[like]
+    distances = distances_to(layer.codes, query.codes)
+    order = np.argsort(distances, kind="stable")
+    if among is not None:
+        wanted = np.array([_id in among for _id in generation.ids], bool)
+        order = order[wanted[generation.owners(unit, order)]]
+    scores = np.maximum(0, 1 - distances / generation.typical(unit))
+    if query.vectors is not None and layer.vectors is not None:
+        order = _candidates(generation.owners(unit, order), order, n_results, per_file)
+        near = cosines(query.vectors, layer.vectors[order]).max(axis=0)
+        order = order[np.argsort(-near, kind="stable")]
+        scores[order] = np.sort(np.maximum(0, near))[::-1]
     taken: dict[int, int] = {}
     known: dict[int, dict[str, Any] | None] = {}
     found = 0
-    for row in np.argsort(distances, kind="stable"):
-        document, time = index.place(int(row))
+    for row, document in zip(order.tolist(), generation.owners(unit, order).tolist(), strict=True):
         if per_file is not None and taken.get(document, 0) >= per_file:
             continue
-        if document not in known:
-            known[document] = _entry(model, index.ids[document])
-        entry = known[document]
         taken[document] = taken.get(document, 0) + 1
+        _id = generation.ids[document]
+        if document not in known:
+            known[document] = _entry(model, _id)
+        entry = known[document]
         if entry is None:
             continue  # removed since it was indexed
         yield CorpusHit(
-            index.ids[document],
-            time,
+            _id,
+            generation.time(unit, document, row),
             int(distances[row]),
             entry["name"],
             entry["roots"]["meta"]["uri"],
-            index.bits,
+            float(scores[row]),
         )
         found += 1
         if found == n_results:
             return
+
+
+def _candidates(
+    owners: npt.NDArray[np.intp], order: npt.NDArray[np.intp], n_results: int, per_file: int | None
+) -> npt.NDArray[np.intp]:
+    """Return the rows to rank by their vectors: the nearest ones, not too many of one document."""
+    if per_file is not None:
+        by_owner = np.argsort(owners, kind="stable")
+        starts = np.searchsorted(owners[by_owner], owners[by_owner])
+        rank = np.empty(len(owners), np.intp)
+        rank[by_owner] = np.arange(len(owners)) - starts
+        order = order[rank < _MOMENTS * per_file]
+    return order[: max(_CANDIDATES, 2 * n_results) * (1 if per_file is None else _MOMENTS)]
 
 
 def _entry(model: Any, _id: str) -> dict[str, Any] | None:

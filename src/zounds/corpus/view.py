@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from featureflow.errors import CorruptRecord, DocumentNotFound
+import numpy as np
+
 from zounds.corpus.home import CARD, Home
 from zounds.corpus.outcome import Outcome, Progress
-from zounds.corpus.search import Query, Unit
-from zounds.errors import CorpusError, SearchError
-from zounds.index.hamming import Codes, Snapshot
+from zounds.corpus.search import Asked, Unit, search, searchable
+from zounds.corpus.spaces import KIND
+from zounds.errors import CorpusError
+from zounds.index.hamming import Snapshot
+from zounds.index.results import SearchResults
 
 _TOLD = "progress.json"
 _EVERY = 0.5  # s
@@ -79,25 +82,44 @@ class View:
         """
         changes = self.changes
         if unit not in self._snapshots or self._snapshots[unit][0] != changes:
-            try:
-                if not self.learned:
-                    raise SearchError("no codes were learned")
-                self._snapshots[unit] = changes, self._home.current(unit)
-            except (SearchError, CorruptRecord, DocumentNotFound) as error:
-                raise SearchError(f"{self._home.path} has no index: call index()") from error
+            found = searchable(self._home)
+            ids, rates = found.ids, [found.rate] * len(found.ids)
+            offsets = np.arange(len(ids) + 1) if unit == "clip" else found.offsets
+            codes = found.layers(unit)[KIND].codes
+            made = Snapshot(found.fingerprint, found.bits, ids, ids, rates, offsets, codes)
+            self._snapshots[unit] = changes, made
         return self._snapshots[unit][1]
 
-    def codes_of(
-        self, query: Any, start: float | None, duration: float | None, unit: Unit
-    ) -> Codes:
-        """Return the codes that `Corpus.search` would look for.
+    def search(
+        self,
+        asked: Asked,
+        wanted: Sequence[Any],
+        unwanted: Sequence[Any],
+        n: int,
+        per_file: int | None,
+        among: Container[str] | None,
+    ) -> SearchResults:
+        """Return what is like some things, and unlike others.
 
-        Returns
-        -------
-        np.ndarray [shape=(q, ceil(bits / 8)), dtype=uint8]
+        Parameters
+        ----------
+        asked : Asked
+            Its stretch is that of the first thing.
+        wanted, unwanted : sequence
+            See `Corpus.search`.
+        n : int
+        per_file : int or None
+        among : container of str or None
+            The ids of the documents that may be hit; None for all.
         """
-        snapshot = self.snapshot(unit)
-        return Query(self._home.model, snapshot, unit, start, duration).codes(query)
+        first, *more = wanted
+        return search(self._home, first, asked, more, list(unwanted), True, n, per_file, among)
+
+    @property
+    def likes(self) -> Sequence[str]:
+        """Sequence of str : In which ways the corpus compares; empty before there is an index."""
+        found = self._home.indexed() if self._home.exists() else None
+        return list(found.layers("clip")) if found else []
 
     def progress(self) -> dict[str, Any] | None:
         """Return what a process that changes the corpus at this moment has told.

@@ -16,7 +16,7 @@ from featureflow.document import Document
 from featureflow.errors import CodecError, CorruptRecord, Error, NodeError, SourceError, StoreError
 from featureflow.source import Source
 from featureflow.stores import Batch, Store
-from zounds.audio.decode import Decode, partial_audio
+from zounds.audio.decode import Decode, open_audio, partial_audio
 from zounds.corpus.catalogue import Catalogue
 from zounds.corpus.discover import one_line
 from zounds.corpus.outcome import Outcome
@@ -43,11 +43,14 @@ class Job:
     preset : str
     model : str
         The digest of what was learned; empty before.
+    seed : int or None
+        With which sounds are studied, so that something is learned from them.
     """
 
     place: str
     preset: str
     model: str
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -57,31 +60,42 @@ class Task:
     Parameters
     ----------
     source : Source
-    id : str or None
-        The document that was made of it before.
-    missing : str
-        What was missing of its audio, where that document is partial.
-    stamp : list of int or None
-        That of the content that `missing` was said of.
+    before : Outcome or None
+        What became of the same content before, here or at another place.
     """
 
     source: Source
-    id: str | None = None
-    missing: str = ""
-    stamp: list[int] | None = None
+    before: Outcome | None = None
 
-    @staticmethod
-    def of(source: Source, before: Outcome | None) -> Task:
-        """Return the task to look again at what became of a source before, if anything did."""
-        if before is None:
-            return Task(source)
-        partial = before.status == "partial"
-        why = before.why.removeprefix(one_line(f"{before.name}: ") + " ") if partial else ""
-        return Task(source, before.id, why, before.stamp)
+    @property
+    def id(self) -> str | None:
+        """Str or None : The document that was made of it before."""
+        return None if self.before is None else self.before.id
+
+    @property
+    def missing(self) -> str | None:
+        """Str or None : What was missing of the audio of that document; None if it is unknown."""
+        if self.before is None or self.before.status != "partial":
+            return ""
+        if self.before.missing:
+            return None
+        return self.before.why.removeprefix(one_line(f"{self.before.name}: ") + " ")
 
     def failed(self, why: str) -> Outcome:
         """Return the outcome where nothing came of it."""
         return Outcome(self.source.uri, self.source.name, "failed", one_line(why))
+
+    def lost(self, why: str, stamp: list[int] | None = None) -> Outcome:
+        """Return the outcome where there is content, and no sound: what was one is kept."""
+        if self.before is None or not self.before.is_document:
+            return replace(self.failed(why), stamp=stamp)
+        return replace(
+            self.before,
+            uri=self.source.uri,
+            name=self.source.name,
+            missing=True,
+            why=one_line(f"{why} (what was known of it is kept)"),
+        )
 
 
 def add(job: Job, tasks: Sequence[Task]) -> list[Outcome]:
@@ -104,14 +118,15 @@ def add(job: Job, tasks: Sequence[Task]) -> list[Outcome]:
     return _each(batch, tasks, describe, lambda task: weight(task.source) > _LONG)
 
 
-def code(job: Job, ids: Sequence[str]) -> list[tuple[str, str]]:
-    """Compute the codes that documents lack; return each id with why it was not possible, if so."""
+def complete(job: Job, features: Sequence[str], ids: Sequence[str]) -> list[tuple[str, str]]:
+    """Compute features that documents lack; return each id with why it was not possible, if so."""
     batch, model = _bench(job, threading.get_ident())
 
-    def complete(_id: str) -> tuple[str, str]:
+    def completed(_id: str) -> tuple[str, str]:
         try:
             document: Any = model(_id)
-            _ = document.clip, document.segments
+            for name in features:
+                getattr(document, name)
         except ff.DocumentNotFound:
             return _id, ""  # removed meanwhile
         except Error as error:
@@ -120,7 +135,7 @@ def code(job: Job, ids: Sequence[str]) -> list[tuple[str, str]]:
             return _id, one_line(error)
         return _id, ""
 
-    return _each(batch, ids, complete, lambda _: False)
+    return _each(batch, ids, completed, lambda _: False)
 
 
 def _each(
@@ -158,10 +173,13 @@ def _bench(job: Job, thread: int) -> tuple[Batch, Any]:
 
 
 def model_of(job: Job, store: Store) -> Any:
-    """Return the model of a corpus' documents, with codes where something was learned."""
+    """Return the model of a corpus' documents: to study, or with codes if some were learned."""
     chosen = preset(job.preset)
-    learned = Catalogue(store).model() if job.model else None
-    base = chosen.sounds() if learned is None else chosen.coded(learned)
+    learned = Catalogue(store).model() if job.model and job.seed is None else None
+    if job.seed is not None:
+        base = chosen.study(job.seed)
+    else:
+        base = chosen.sounds() if learned is None else chosen.coded(learned)
     return type(base.__name__, (base,), {"database": store, "__doc__": base.__doc__})
 
 
@@ -177,22 +195,26 @@ def _described(model: Any, task: Task) -> Outcome:
     source = task.source
     try:
         stamp = source.stamp()
+        if weight(source) > _LONG:
+            open_audio(source).close()  # what is no audio need not be read to its end
         _id = task.id or _new_id(model.database, source)
         made_of = made_of_source(model.database, _id)
         same = made_of is not None and made_of["digest"] == source.digest
         if same and task.id is None:
             model.delete(_id)  # of a worker that died before it could say what it has found
+        known = task.missing if same else ""
         with partial_audio() as reasons:
             model.process(_id=_id, meta=source)
-            if same and task.id is not None and (made_of or {}).get("stamp") != task.stamp:
+            told_of = task.before and task.before.stamp
+            if task.id and same and (known is None or (made_of or {}).get("stamp") != told_of):
                 # stored by a worker that died before it could say whether it is whole
                 for _ in Decode().stream().step(source):
                     pass
         # what is stored already is not decoded again
-        missing = reasons[0] if reasons else task.missing if same else ""
+        missing = reasons[0] if reasons else known or ""
         if _stamp(source) != stamp:
-            why = f"{source.name} changed while it was read: add it again"
-            return _undone(model, _id, task.failed(why))
+            outcome = task.lost(f"{source.name} changed while it was read: add it again")
+            return outcome if outcome.is_document else _undone(model, _id, outcome)
         facts = model(_id).facts
         return Outcome(
             source.uri,
@@ -206,9 +228,7 @@ def _described(model: Any, task: Task) -> Outcome:
             facts["channels"],
         )
     except AudioError as error:
-        outcome = replace(task.failed(str(error)), stamp=stamp)
-        # what the document was computed from is no more
-        return outcome if task.id is None else _undone(model, task.id, outcome)
+        return task.lost(str(error), stamp)
     except MemoryError:
         return task.failed(f"{source.name} needs more memory than there is: free some")
     except Error as error:
@@ -243,6 +263,14 @@ def _reason(source: Source, error: Error) -> str:
 def _is_of_the_store(error: Error) -> bool:
     """Whether the store, and not what is described, is to blame."""
     return isinstance(error, StoreError) and not isinstance(error, CodecError | CorruptRecord)
+
+
+def is_whole(sounds: Any, _id: str | None) -> bool:
+    """Return whether there is a document of an id, with all that is stored of one."""
+    try:
+        return _id is not None and not sounds(_id)._lacks()
+    except (ff.DocumentNotFound, CorruptRecord):
+        return False
 
 
 def made_of_source(store: Store, _id: str) -> dict[str, Any] | None:

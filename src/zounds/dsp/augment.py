@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +16,16 @@ from featureflow.errors import InvalidParameter
 from zounds.arrays import AudioSamples
 from zounds.dsp.spectrum import power
 from zounds.dsp.synthesis import generator
-from zounds.dsp.timbre_frames import HERTZ, RATE, mono_samples
+from zounds.dsp.timbre import TimbreClip, TimbreSegments
+from zounds.dsp.timbre_frames import (
+    HERTZ,
+    LONG,
+    PER_SEGMENT,
+    RATE,
+    Spectra,
+    TimbreFrames,
+    mono_samples,
+)
 from zounds.dsp.windows import Hann
 
 Array = npt.NDArray[Any]
@@ -25,6 +37,7 @@ _KEPT = 0.7  # the share of transposed views that have the envelope of the origi
 _EXCERPT = (0.4, 2.0)  # s
 _LONGEST = 6 * HERTZ
 _SHORTEST = 256
+_HEARD = 20 * HERTZ  # samples of a sound that there are views of
 
 _WINDOW, _HOP = 2048, 512
 _MARGIN = _WINDOW - _HOP  # of zeros at either end, so that all samples are in four windows
@@ -32,6 +45,82 @@ _OVERLAP = 1.5  # what the squares of Hann windows add up to, four of them overl
 _LIFTER = 48  # cepstral coefficients that make an envelope: its formants, and no harmonics
 _LARGEST_GAIN = 4.6  # nepers, 40 dB
 _FLOOR = 4e-10  # -94 dB relative to the highest peak: added to each bin
+
+
+@dataclass(frozen=True)
+class TimbreViews:
+    """Node: mono audio to descriptors of `views` of it, and of a moment.
+
+    `AudioSamples` [shape=(n,)] at 44.1 kHz, of which the first 20 s are heard, to one
+    `np.ndarray` [shape=(count + 1, 330), dtype=float32]. The last row is a segment of 0.70 s, any
+    of them: a moment, by which one may search, shall be like the whole. See
+    `zounds.dsp.timbre.describe`.
+
+    Parameters
+    ----------
+    count : int [range=[1, inf)]
+        The number of views.
+    seed : int [range=[0, inf)]
+        The same samples and the same seed give the same views; other samples give other ones.
+
+    Raises
+    ------
+    InvalidParameter
+        When it is used, if `count` or `seed` are not such numbers.
+    """
+
+    count: int = 4
+    seed: int = 0
+    revision: ClassVar[int] = 1
+
+    def stream(self) -> _Viewing:
+        """Return a stage for one run."""
+        generator(self.seed)  # refuses what is no seed
+        return _Viewing(self)
+
+
+class _Viewing:
+    """The first 20 s of a sound."""
+
+    def __init__(self, node: TimbreViews) -> None:
+        self._node = node
+        self._parts: list[Float32] = []
+        self._left = _HEARD
+
+    def step(self, chunk: AudioSamples, /) -> Iterable[Float32]:
+        """Take samples."""
+        part = mono_samples(chunk, "TimbreViews")[: self._left].astype(np.float32)
+        self._left -= len(part)
+        self._parts.append(part)
+        return ()
+
+    def flush(self) -> Iterable[Float32]:
+        """Return the descriptors."""
+        if self._left == _HEARD:
+            return ()
+        sound = np.concatenate(self._parts)
+        # not the same for all sounds: what is drawn alike for all would not count as variation
+        seed = int(self._node.seed) << 32 | crc32(sound.tobytes())
+        samples = AudioSamples(sound, RATE)
+        made = [_described(view) for view in views(samples, self._node.count, seed)]
+        segments = -(-LONG.count(len(sound)) // PER_SEGMENT)
+        start = int(generator(seed).integers(segments)) * PER_SEGMENT * LONG.hop
+        moment = TimbreSegments()(next(_spectra(AudioSamples(sound[start:], RATE))))
+        return (np.concatenate([*made, np.asarray(moment)]),)
+
+
+def _described(view: AudioSamples) -> Float32:
+    clip = TimbreClip().stream()
+    for spectra in _spectra(view):
+        clip.step(spectra)
+    (described,) = clip.flush()
+    return np.asarray(described)
+
+
+def _spectra(samples: AudioSamples) -> Iterator[Spectra]:
+    frames = TimbreFrames().stream()
+    yield from frames.step(samples)
+    yield from frames.flush()
 
 
 def views(samples: AudioSamples, count: int = 4, seed: int = 0) -> list[AudioSamples]:

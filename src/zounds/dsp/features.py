@@ -16,6 +16,7 @@ from zounds.dsp.frames import samplerate_of
 from zounds.dsp.scales import (
     BandScale,
     BarkScale,
+    FilterBank,
     LinearScale,
     MelScale,
     check_bands,
@@ -75,12 +76,18 @@ class _Bands:
                 f"{name} was given {len(bins.bands)} of the {bins.size} bins of a spectrum: "
                 "compute the bands of the whole spectrum, then slice them"
             )
-        stop = self.stop_hz
-        if stop is None:
-            stop = min(self.highest_hz, bins.all_frequencies[-1])
-        scale = self.scale(self.start_hz, stop, self.n_bands)
-        bands = filter_bank(scale, bins)(power(np.asarray(spectrum)))
-        return ConstantRateTimeSeries(bands, rate, (scale,))
+        scale, filters = _filters(self, bins)
+        return ConstantRateTimeSeries(filters(power(np.asarray(spectrum))), rate, (scale,))
+
+
+@lru_cache(maxsize=64)
+def _filters(bands: _Bands, bins: LinearScale) -> tuple[BandScale, FilterBank]:
+    """Return the scale of bands, placed by the spectrum at hand, and its filters."""
+    stop = bands.stop_hz
+    if stop is None:
+        stop = min(bands.highest_hz, bins.all_frequencies[-1])
+    scale = bands.scale(bands.start_hz, stop, bands.n_bands)
+    return scale, filter_bank(scale, bins)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
 from featureflow.errors import InvalidParameter
 from zounds.arrays import ArrayWithUnits, ConstantRateTimeSeries
@@ -138,12 +138,10 @@ class _Framing:
         """Return the first frames of the buffer; past the samples it holds there are zeros."""
         end = (count - 1) * self._hop + self._window
         self._buffer[self._filled : end] = 0
-        views = sliding_window_view(self._buffer[:end], self._window, axis=0)[:: self._hop]
-        windows = np.moveaxis(views, -1, 1)
-        if self._weights is None:
-            windows = windows.copy()
-        else:
-            windows = np.multiply(windows, self._weights, order="C")
+        views = self._views[:count]
+        windows = (
+            views.copy() if self._weights is None else np.multiply(views, self._weights, order="C")
+        )
         return ConstantRateTimeSeries(windows, self._rate, self._units)
 
     def _frame_count(self) -> int:
@@ -175,18 +173,7 @@ class _Framing:
 
     def _start(self, chunk: ConstantRateTimeSeries, rate: SampleRate) -> None:
         wscheme, wfunc = self._node.wscheme, self._node.wfunc
-        self._hop = round(wscheme.frequency / rate.frequency)
-        self._window = round((wscheme.duration - rate.overlap) / rate.frequency)
-        for name, count in (("frequency", self._hop), ("duration", self._window)):
-            if count < 1:
-                raise InvalidParameter(
-                    f"SlidingWindow: a {name} of {getattr(wscheme, name)} s has no sample of {rate}"
-                    f": make wscheme.{name} longer"
-                )
-        # from the counts, not from wscheme: exact whatever was rounded
-        self._rate = SampleRate(
-            self._hop * rate.frequency, (self._window - 1) * rate.frequency + rate.duration
-        )
+        self._hop, self._window, self._rate = _counted(wscheme, rate)
         self._units = chunk.units
         self._weights = None if wfunc is None else _weights(wfunc, self._window, chunk.ndim)
         # by what all chunks have in common, so that no way to read a file changes it
@@ -195,6 +182,14 @@ class _Framing:
         # NumPy only reserves this: for a short input most of it never becomes real memory
         span = (self._block - 1) * self._hop + self._window
         self._buffer = np.empty((span, *chunk.shape[1:]), chunk.dtype)
+        # the windows of a full block, as views of the buffer
+        step, *inner = self._buffer.strides
+        self._views: Array = np.ndarray(
+            (self._block, self._window, *chunk.shape[1:]),
+            chunk.dtype,
+            self._buffer,
+            strides=(self._hop * step, step, *inner),
+        )
 
 
 def samplerate_of(series: Array, node: str) -> SampleRate:
@@ -222,6 +217,25 @@ def samplerate_of(series: Array, node: str) -> SampleRate:
             "zounds.AudioSamples(array, 44100) or zounds.ConstantRateTimeSeries(array, samplerate)"
         )
     return rate
+
+
+@lru_cache(maxsize=64)
+def _counted(wscheme: SampleRate, rate: SampleRate) -> tuple[int, int, SampleRate]:
+    """Return hop and window [unit=samples], and the rate of the frames."""
+    hop = round(wscheme.frequency / rate.frequency)
+    window = round((wscheme.duration - rate.overlap) / rate.frequency)
+    for name, count in (("frequency", hop), ("duration", window)):
+        if count < 1:
+            raise InvalidParameter(
+                f"SlidingWindow: a {name} of {getattr(wscheme, name)} s has no sample of {rate}"
+                f": make wscheme.{name} longer"
+            )
+    # from the counts, not from wscheme: exact whatever was rounded
+    return (
+        hop,
+        window,
+        SampleRate(hop * rate.frequency, (window - 1) * rate.frequency + rate.duration),
+    )
 
 
 def _weights(wfunc: Callable[[int], Array], window: int, ndim: int) -> Array:

@@ -141,6 +141,10 @@ class LinearScale(FrequencyScale):
             )
         object.__setattr__(self, "step_hz", Fraction(self.step_hz))
 
+    def __len__(self) -> int:
+        """Return the number of bins."""
+        return self.size if self.bands is None else len(self.bands)
+
     @property
     def all_frequencies(self) -> tuple[float, ...]:
         """tuple of float [unit=Hz] : The frequency of every bin, correctly rounded."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -71,8 +72,13 @@ class FFT:
                 "of mono samples, both axes time, as SlidingWindow makes them of samples.mono"
             )
         spectra = rfft(np.asarray(windows), axis=1)
-        step = inner.samples_per_second / windows.shape[1]
-        return ConstantRateTimeSeries(spectra, rate, (LinearScale(step, spectra.shape[1]),))
+        return ConstantRateTimeSeries(spectra, rate, (_bins(inner, windows.shape[1]),))
+
+
+@lru_cache(maxsize=64)
+def _bins(rate: SampleRate, n: int) -> LinearScale:
+    """Return the frequencies of the spectrum of n samples."""
+    return LinearScale(rate.samples_per_second / n, n // 2 + 1)
 
 
 def power(spectrum: Array) -> Array:

@@ -49,7 +49,8 @@ _ROLLOFFS = np.array([0.85, 0.5])
 _GROUP = 32  # bins that are added up first, to find those
 _ENVELOPE_COEFFS = 22
 _ENVELOPE_ROUNDS = 6
-_LEVELS = [0, 98]  # where the 0th coefficients are among the numbers
+LEVELS = (0, 98)
+"""Which of the numbers have the level: the 0th coefficients."""
 _ONSET = (-2, 1, 5, 15, 40)  # in short frames from the beginning: windows in which it is described
 
 
@@ -177,7 +178,7 @@ def describe(parts: Sequence[Spectra]) -> Float32:
     )
     # A constant in all bands is in the 0th coefficients only. Added here, and not before, it does
     # not round the other numbers differently at another gain.
-    result[_LEVELS] += level * math.sqrt(LONG.n_bands)
+    result[list(LEVELS)] += level * math.sqrt(LONG.n_bands)
     return result
 
 

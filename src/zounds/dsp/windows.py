@@ -7,6 +7,7 @@ a half-lapped Hann window add up to exactly one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -104,6 +105,11 @@ class Vorbis:
 
 
 def _raised_cosine(n: int, alpha: float) -> Weights:
+    return _kept_raised_cosine(n, alpha).copy()
+
+
+@lru_cache(maxsize=16)
+def _kept_raised_cosine(n: int, alpha: float) -> Weights:
     samples = _samples(n)
     if n == 1:
         return np.ones(1, np.float32)  # the formula would silence the only sample

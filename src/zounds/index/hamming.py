@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import unquote
@@ -17,7 +17,7 @@ import featureflow as ff
 from zounds.arrays import AudioSamples, ConstantRateTimeSeries
 from zounds.errors import AudioError, SearchError
 from zounds.feature_types import AudioSamplesFeature
-from zounds.index.results import Hit, SearchResults
+from zounds.index.results import Hit, SearchResults, stretches
 from zounds.units import SampleRate, TimeSlice
 
 Codes = npt.NDArray[np.uint8]
@@ -216,7 +216,7 @@ class HammingIndex(ff.BaseModel):
         distances = distances_to(snapshot.codes, packed[np.newaxis])
         rows = _smallest(distances, int(n_results))
         hits = [self._hit(snapshot, int(row), int(distances[row])) for row in rows]
-        return SearchResults(packed, hits, self._sound_of)
+        return SearchResults(packed, hits, self._stretches_of)
 
     def random_search(self, n_results: int = 5, seed: int | None = None) -> SearchResults:
         """Search for a code of the index; see `random_query` and `search`."""
@@ -299,13 +299,12 @@ class HammingIndex(ff.BaseModel):
         document, time = snapshot.place(row)
         return Hit(snapshot.ids[document], time, distance, snapshot.names[document])
 
-    def _sound_of(self, _id: str) -> AudioSamples:
-        """Return the sound of a document, from the feature nearest to the code that is audio."""
+    def _stretches_of(self, _id: str, times: Sequence[TimeSlice]) -> list[AudioSamples]:
+        """Return stretches of a sound, from the feature nearest to the code that is audio."""
         waiting = [self.code]
         for name in waiting:
             if isinstance(self.model.features[name], AudioSamplesFeature):
-                samples: AudioSamples = getattr(self.model(_id), name)
-                return samples
+                return stretches(self.model(_id), name, times)
             waiting.extend(self.model.graph[name].needs)
         raise SearchError(f"{self.code} of {self.model.__name__} is not computed from audio")
 

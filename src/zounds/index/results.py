@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, overload
 
 import numpy as np
@@ -50,15 +52,17 @@ class SearchResults(Sequence[Hit]):
     query : np.ndarray [shape=(ceil(bits / 8),), dtype=uint8]
         The code that was searched for.
     hits : sequence of Hit
-    sound_of : callable, str -> AudioSamples
-        Returns the whole sound of the document with that id.
+    stretches_of : callable, (str, sequence of TimeSlice) -> list of AudioSamples
+        Returns stretches of the sound of the document with that id; see `stretches`.
 
     Examples
     --------
     >>> from zounds import SR8000, NoiseSynthesizer
     >>> hits = [Hit("a", TimeSlice(0.5, 0.25), distance=3, name="a.wav")]
     >>> noise = NoiseSynthesizer(SR8000()).synthesize(1)
-    >>> results = SearchResults(np.zeros(2, np.uint8), hits, lambda _id: noise)
+    >>> def stretches_of(_id, times):
+    ...     return [noise[time] for time in times]
+    >>> results = SearchResults(np.zeros(2, np.uint8), hits, stretches_of)
     >>> results
        3      0.50 s  a.wav
     >>> for _id, time in results:
@@ -72,11 +76,11 @@ class SearchResults(Sequence[Hit]):
         self,
         query: npt.NDArray[np.uint8],
         hits: Sequence[Hit],
-        sound_of: Callable[[str], AudioSamples],
+        stretches_of: Callable[[str, Sequence[TimeSlice]], list[AudioSamples]],
     ) -> None:
         self.query = query
         self._hits = tuple(hits)
-        self._sound_of = sound_of
+        self._stretches_of = stretches_of
 
     @overload
     def __getitem__(self, index: int) -> Hit: ...
@@ -84,7 +88,7 @@ class SearchResults(Sequence[Hit]):
     def __getitem__(self, index: slice) -> SearchResults: ...
     def __getitem__(self, index: int | slice) -> Hit | SearchResults:
         if isinstance(index, slice):
-            return SearchResults(self.query, self._hits[index], self._sound_of)
+            return SearchResults(self.query, self._hits[index], self._stretches_of)
         return self._hits[index]
 
     def __len__(self) -> int:
@@ -107,7 +111,7 @@ class SearchResults(Sequence[Hit]):
         SearchError
             If the codes were not computed from audio.
         """
-        return _part(self._sound_of(hit._id), hit)
+        return self._stretches_of(hit._id, [hit.time])[0]
 
     def _repr_html_(self) -> str:
         players = self._players()
@@ -121,17 +125,55 @@ class SearchResults(Sequence[Hit]):
         players = {}
         for _id, hits in by_document.items():
             try:
-                sound = self._sound_of(_id)
-                for hit in hits:
-                    players[hit] = _part(sound, hit)._repr_html_() or display.message("not a sound")
+                parts = self._stretches_of(_id, [_played(hit.time) for hit in hits])
+                for hit, part in zip(hits, parts, strict=True):
+                    seconds = None if hit.time.duration is None else float(hit.time.duration)
+                    rate = int(part.samplerate)
+                    players[hit] = display.player(np.asarray(part), rate, seconds)
             except Error as error:  # one missing file must not hide the other results
                 players.update(dict.fromkeys(hits, display.message(str(error))))
         return players
 
 
-def _part(sound: AudioSamples, hit: Hit) -> AudioSamples:
-    part: AudioSamples = sound[hit.time]
-    return part
+def stretches(document: Any, feature: str, times: Sequence[TimeSlice]) -> list[AudioSamples]:
+    """Return stretches of a sound, which is decoded up to the end of the last one only.
+
+    Parameters
+    ----------
+    document : document of a model
+    feature : str
+        Its feature that is audio.
+    times : sequence of TimeSlice [unit=s]
+
+    Returns
+    -------
+    list of AudioSamples, one for each time
+        Shorter where the sound ends before.
+    """
+    parts: list[list[AudioSamples]] = [[] for _ in times]
+    count = 0
+
+    def take(chunk: AudioSamples) -> bool:
+        nonlocal count
+        hop = chunk.frequency
+        for time, stretch in zip(times, parts, strict=True):
+            first = math.floor(time.start / hop) - count
+            stop = None if time.end is None else max(math.ceil(time.end / hop) - count, 0)
+            part = chunk[max(first, 0) : stop]
+            if len(part) or not stretch:
+                stretch.append(part)
+        count += len(chunk)
+        return any(time.end is None or time.end > count * hop for time in times)
+
+    document._computation().hand_out(feature, take)
+    return [AudioSamples.joined(stretch) for stretch in parts]
+
+
+def _played(time: TimeSlice) -> TimeSlice:
+    """Return as much of a stretch as a player has."""
+    if time.duration is None:
+        return time
+    return TimeSlice(time.start, min(time.duration, Fraction(display.PLAYED)))
 
 
 def _caption(hit: Hit) -> str:

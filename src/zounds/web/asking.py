@@ -9,8 +9,9 @@ import anyio.to_thread
 from anyio import CapacityLimiter
 from fastapi import Depends, Query, Request
 
-from zounds.web.desk import Desk, How
+from zounds.web.desk import Desk
 from zounds.web.facts import Filters
+from zounds.web.library import How
 from zounds.web.refusal import Refused
 from zounds.web.schemas import Like, Time, UnitName
 

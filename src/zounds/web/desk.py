@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -12,14 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from featureflow.sources import Source
-from zounds.corpus.search import Unit
 from zounds.errors import SearchError
 from zounds.index.hamming import packed_code
 from zounds.web.facts import Coded, Facts, Filters, as_text
 from zounds.web.landscape import Cartographer
-from zounds.web.library import Kept, Library, coded, stretch_of
+from zounds.web.library import How, Kept, Library, Wanted, coded, stretch_of
 from zounds.web.portrait import Portrait, grouped_picture, levels, png, portrait
-from zounds.web.ranking import agreed, ranked
 from zounds.web.refusal import Refused
 from zounds.web.sets import Sets
 from zounds.web.sound import FilePart, Length, WavPart, counted, played_type, samples_of, size_of
@@ -28,27 +25,6 @@ from zounds.web.uploads import PREFIX, Uploads
 _LONG = 10  # s; pictures of shorter sounds are drawn faster than they are read
 _MOST_SECONDS = 600  # of a stretch that is played
 _MOST_VALUES = 1_000_000
-
-
-@dataclass(frozen=True)
-class How:
-    """How to search.
-
-    Parameters
-    ----------
-    unit : str
-    n : int
-    per_file : int
-        0 for no limit.
-    like : str or None
-    filters : Filters
-    """
-
-    unit: Unit
-    n: int
-    per_file: int
-    like: str | None
-    filters: Filters
 
 
 class Desk:
@@ -156,51 +132,37 @@ class Desk:
         how: How,
     ) -> dict[str, Any]:
         """Return what is near one sound, or a code."""
-        if (_id is None) == (code is None):
-            raise Refused(400, "bad_request", "Search with an id or with a query: give one of them")
-        library = self.library
-        thing = self._thing(_id, code, start, duration, how.unit)
-        if how.filters.empty:
-            per_file = how.per_file or None
-            with _told_as_bad_request():
-                first, hits = library.nearest(
-                    thing, start, duration, how.unit, how.n, per_file, how.like
-                )
-        else:
-            with _told_as_bad_request():
-                codes = library.codes_of(thing, start, duration, how.unit)
-            first, hits = codes[0], self._ranked([codes], [], how)
-        query = {
-            "code": as_text(first),
-            "start": start,
-            "duration": duration,
-            "document": None if _id is None else self.document(_id),
-        }
-        return self._answer(query, hits, how)
+        one = {"id": _id, "query": code, "start": start, "duration": duration}
+        wanted = self._wanted(one, how)
+        document = None if _id is None else self.document(_id)
+        query = {"start": start, "duration": duration, "document": document}
+        return self._nearest([wanted], [], query, how)
 
     def mix(
         self, more: Sequence[dict[str, Any]], less: Sequence[dict[str, Any]], how: How
     ) -> dict[str, Any]:
         """Return what is near to some sounds, and far from others."""
-        near = [self._codes(one, how.unit) for one in more]
-        far = [self._codes(one, how.unit) for one in less]
-        query = {"code": as_text(agreed(near)), "start": None, "duration": None, "document": None}
-        return self._answer(query, self._ranked(near, far, how), how)
+        wanted, unwanted = ([self._wanted(one, how) for one in some] for some in (more, less))
+        query = {"start": None, "duration": None, "document": None}
+        return self._nearest(wanted, unwanted, query, how)
 
-    def _codes(self, one: dict[str, Any], unit: Unit) -> Any:
+    def _nearest(
+        self, wanted: list[Wanted], unwanted: list[Wanted], query: dict[str, Any], how: How
+    ) -> dict[str, Any]:
+        facts, among = self.library.facts(), None
+        if not how.filters.empty:
+            among = {facts.ids[row] for row in np.flatnonzero(facts.passing(how.filters))}
+        code, hits = self.library.nearest(wanted, unwanted, how, among)
+        passed = len(facts) if among is None else len(among)
+        return self._answer({"code": as_text(code), **query}, hits, how, passed)
+
+    def _wanted(self, one: dict[str, Any], how: How) -> Wanted:
+        """Return what to search with; refuse what is none."""
+        library, unit = self.library, how.unit
         _id, code = one.get("id"), one.get("query")
-        if (_id is None) == (code is None):
-            raise Refused(400, "bad_request", "Each sound is an id or a query: give one of them")
         start, duration = one.get("start"), one.get("duration")
-        thing = self._thing(_id, code, start, duration, unit)
-        with _told_as_bad_request():
-            return self.library.codes_of(thing, start, duration, unit)
-
-    def _thing(
-        self, _id: str | None, code: str | None, start: Any, duration: Any, unit: Unit
-    ) -> Any:
-        """Return what the library takes to search with."""
-        library = self.library
+        if (_id is None) == (code is None):
+            raise Refused(400, "bad_request", "Search with an id or with a query: give one of them")
         if unit not in library.units:
             known = " or ".join(library.units)
             raise Refused(400, "bad_request", f"unit={unit!r}: there is {known} here")
@@ -210,30 +172,20 @@ class Desk:
                 raise Refused(
                     400, "bad_region", "A code has no start and no duration: leave them out"
                 )
-            return as_text(decoded(code, snapshot.bits))
+            return Wanted(decoded(code, snapshot.bits))
         _id = str(_id)
         if _id.startswith(PREFIX):
             upload = self.uploads.get(_id)
             upload.length.stretch(start, duration)
-            return upload.source
-        row = self._row(library.facts(), _id)
+            return Wanted(upload.source, start, duration)
         facts = library.facts()
+        row = self._row(facts, _id)
         if start is not None or duration is not None:
             rate = float(facts.samplerates[row]) or 1000.0
             Length(float(facts.seconds[row]), rate, 1).stretch(start, duration)
-        return _id
+        return Wanted(_id, start, duration)
 
-    def _ranked(self, more: Any, less: Any, how: How) -> Any:
-        library = self.library
-        snapshot, facts = library.snapshot(how.unit), library.facts()
-        among = None
-        if not how.filters.empty:
-            passed = facts.passing(how.filters)
-            rows = (facts.rows.get(_id) for _id in snapshot.ids)
-            among = np.array([row is not None and passed[row] for row in rows], bool)
-        return ranked(snapshot, more, less, how.n, how.per_file or None, among)
-
-    def _answer(self, query: dict[str, Any], hits: Any, how: How) -> dict[str, Any]:
+    def _answer(self, query: dict[str, Any], hits: Any, how: How, passed: int) -> dict[str, Any]:
         library, facts = self.library, self.library.facts()
         segments = how.unit == "segment" and "clip" in library.units
         kept = self._segments if segments else self._coded
@@ -249,7 +201,6 @@ class Desk:
             record["distance"] = int(hit.distance)
             record["score"] = float(getattr(hit, "score", 1 - hit.distance / bits))
             found.append(record)
-        passed = len(facts) if how.filters.empty else int(facts.passing(how.filters).sum())
         return {
             "query": query,
             "unit": how.unit,
@@ -381,17 +332,6 @@ class Desk:
             "duration": None if hop is None else float(getattr(values, "duration", hop)),
             "values": _plain(array),
         }
-
-
-class _told_as_bad_request:  # noqa: N801
-    """What cannot be searched with is the client's to mend."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if isinstance(error, SearchError):
-            raise Refused(400, "bad_request", str(error)) from error
 
 
 def decoded(code: str, bits: int) -> npt.NDArray[np.uint8]:

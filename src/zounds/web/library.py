@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,14 +15,57 @@ import numpy.typing as npt
 
 import featureflow as ff
 from featureflow.sources import Source
-from zounds.corpus.search import Unit
-from zounds.index.hamming import Codes, Snapshot
+from zounds.corpus.search import Like, Unit
+from zounds.index.hamming import Snapshot
 from zounds.index.results import Hit
-from zounds.web.facts import Coded, Facts
+from zounds.web.facts import Coded, Facts, Filters
 from zounds.web.refusal import Refused
 from zounds.web.shelf import Shelf
 
 _PATIENCE = 10  # times as long as it took to read what is known, it is believed
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A sound to search with.
+
+    Parameters
+    ----------
+    thing : str, Source or np.ndarray of uint8
+        The id of a document, a sound from elsewhere, or a packed code.
+    start, duration : float or None [unit=s]
+        A stretch of it.
+    """
+
+    thing: Any
+    start: float | None = None
+    duration: float | None = None
+
+    @property
+    def whole(self) -> bool:
+        """bool : Whether all of it is searched with."""
+        return self.start is None and self.duration is None
+
+
+@dataclass(frozen=True)
+class How:
+    """How to search.
+
+    Parameters
+    ----------
+    unit : str
+    n : int
+    per_file : int
+        0 for no limit.
+    like : str or None
+    filters : Filters
+    """
+
+    unit: Unit
+    n: int
+    per_file: int
+    like: Like | None
+    filters: Filters
 
 
 class Library(Protocol):
@@ -30,10 +74,14 @@ class Library(Protocol):
     kind: str
     name: str
     units: Sequence[Unit]
-    likes: Sequence[str]
     command: str
     shown: int
     """How many results the page shows."""
+
+    @property
+    def likes(self) -> Sequence[str]:
+        """Sequence of str : In which ways it compares, if there is a choice."""
+        ...
 
     @property
     def shelf(self) -> Shelf:
@@ -58,23 +106,17 @@ class Library(Protocol):
         """Return the codes that are searched; refuse if there are none."""
         ...
 
-    def codes_of(
-        self, query: Any, start: float | None, duration: float | None, unit: Unit
-    ) -> Codes:
-        """Return the codes to look for [shape=(q, bytes)]; of an id, a `Source`, or a code."""
-        ...
-
     def nearest(
         self,
-        query: Any,
-        start: float | None,
-        duration: float | None,
-        unit: Unit,
-        n: int,
-        per_file: int | None,
-        like: str | None,
+        wanted: Sequence[Wanted],
+        unwanted: Sequence[Wanted],
+        how: How,
+        among: Set[str] | None,
     ) -> tuple[npt.NDArray[np.uint8], Sequence[Hit]]:
-        """Return the first code that was looked for, and what is nearest among all sounds."""
+        """Return the code that stands for what is wanted, and what is nearest.
+
+        Only documents whose ids are `among` some are hit, if they are given.
+        """
         ...
 
     def source(self, _id: str) -> Source:

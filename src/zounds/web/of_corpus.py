@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import shlex
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from featureflow.sources import Source
+from zounds.arrays import AudioSamples
 from zounds.corpus.corpus import Corpus
-from zounds.corpus.search import Unit
+from zounds.corpus.search import Asked, Like, Unit
 from zounds.errors import SearchError
-from zounds.index.hamming import Codes, Snapshot
+from zounds.index.hamming import Snapshot
 from zounds.index.results import Hit
 from zounds.web.facts import Fact, Facts
-from zounds.web.library import Kept, counts_of, names_of, value_of
+from zounds.web.library import How, Kept, Wanted, counts_of, names_of, value_of
 from zounds.web.refusal import Refused
 from zounds.web.shelf import Shelf
+from zounds.web.sound import counted, samples_of
 
 
 class CorpusLibrary:
@@ -40,11 +41,16 @@ class CorpusLibrary:
         self.corpus = corpus
         self._view = corpus.view()
         self.name = corpus.path.parent.name if corpus.path.name == "corpus" else corpus.path.name
-        self.likes: Sequence[str] = ("kind", "same") if "like" in _parameters(corpus.search) else ()
         self.command = f"zounds --corpus {shlex.quote(str(corpus.path))} index SOURCE"
         self._facts = Kept(self._read_facts)
         self._counts = Kept(self._count)
         self._shelf: Shelf | None = None
+
+    @property
+    def likes(self) -> Sequence[str]:
+        """Sequence of str : See `Library`."""
+        likes = self._view.likes
+        return likes if len(likes) > 1 else ()
 
     @property
     def changes(self) -> str:
@@ -110,28 +116,46 @@ class CorpusLibrary:
             f"The sounds of this corpus are not in its index yet: {self.command}",
         )
 
-    def codes_of(
-        self, query: Any, start: float | None, duration: float | None, unit: Unit
-    ) -> Codes:
-        """See `Library`."""
-        self.snapshot(unit)
-        return self._view.codes_of(query, start, duration, unit)
-
     def nearest(
         self,
-        query: Any,
-        start: float | None,
-        duration: float | None,
-        unit: Unit,
-        n: int,
-        per_file: int | None,
-        like: str | None,
+        wanted: Sequence[Wanted],
+        unwanted: Sequence[Wanted],
+        how: How,
+        among: Set[str] | None,
     ) -> tuple[npt.NDArray[np.uint8], Sequence[Hit]]:
         """See `Library`."""
-        self.snapshot(unit)
-        options: dict[str, Any] = {"like": like} if like else {}
-        found = self.corpus.search(query, n, start, duration, unit, per_file, **options)
+        self.snapshot(how.unit)
+        first = wanted[0]
+        like: Like = how.like or "kind"
+        if len(wanted) == 1 and not unwanted:
+            asked = Asked(how.unit, like, first.start, first.duration)
+            things, others = [first.thing], []
+        else:
+            asked = Asked(how.unit, like)
+            things, others = ([self._heard(one) for one in some] for some in (wanted, unwanted))
+        per_file = how.per_file or None
+        found = self._view.search(asked, things, others, how.n, per_file, among)
         return np.atleast_2d(found.query)[0], list(found)
+
+    def _heard(self, one: Wanted) -> Any:
+        """Return a sound to search with among others: none is a code, each may be a stretch."""
+        if isinstance(one.thing, np.ndarray):
+            clips = self.snapshot("clip")
+            equal = np.flatnonzero((clips.codes == one.thing).all(axis=1))
+            if not len(equal):
+                raise Refused(
+                    400,
+                    "bad_code",
+                    "Among several sounds, a code has to be that of a sound of the corpus",
+                )
+            return clips.ids[equal[0]]
+        if one.whole:
+            return one.thing
+        source = one.thing if isinstance(one.thing, Source) else self.source(one.thing)
+        length, _ = counted(source, float("inf"))
+        return AudioSamples.joined(
+            list(samples_of(source, *length.stretch(one.start, one.duration)))
+        )
 
     def source(self, _id: str) -> Source:
         """See `Library`."""
@@ -161,7 +185,7 @@ class CorpusLibrary:
             "up_to_date": self._view.up_to_date,
             "failed": sum(o.status == "failed" for o in self._view.outcomes()),
             **counts_of(self),
-            "evaluation": hasattr(self.corpus, "evaluate"),
+            "evaluation": True,
         }
         return state
 
@@ -175,9 +199,5 @@ class CorpusLibrary:
 
     def evaluation(self) -> dict[str, Any] | None:
         """See `Library`."""
-        evaluate = getattr(self.corpus, "evaluate", None)
-        return None if evaluate is None else dict(evaluate().record())
-
-
-def _parameters(function: Any) -> Any:
-    return inspect.signature(function).parameters
+        self.snapshot("clip")
+        return self.corpus.evaluate(workers=1).record()

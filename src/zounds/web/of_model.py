@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,16 @@ from zounds.errors import SearchError
 from zounds.index.hamming import Codes, HammingIndex, Snapshot
 from zounds.index.results import Hit
 from zounds.web.facts import Fact, Facts
-from zounds.web.library import Kept, counts_of, names_of, stretch_of, value_of
-from zounds.web.ranking import ranked
+from zounds.web.library import (
+    How,
+    Kept,
+    Wanted,
+    counts_of,
+    names_of,
+    stretch_of,
+    value_of,
+)
+from zounds.web.ranking import agreed, ranked
 from zounds.web.refusal import Refused
 from zounds.web.shelf import Shelf
 
@@ -102,20 +110,16 @@ class ModelLibrary:
             raise Refused(409, "no_index", str(error)) from error
         return snapshot
 
-    def codes_of(
-        self, query: Any, start: float | None, duration: float | None, unit: Unit
-    ) -> Codes:
-        """See `Library`."""
-        snapshot = self.snapshot(unit)
-        if isinstance(query, Source):
-            codes = self._computed(query)
-        elif self._model.exists(query):
-            codes = getattr(self._model(query), self._index.code)
+    def _codes_of(self, one: Wanted, snapshot: Snapshot) -> Codes:
+        if isinstance(one.thing, np.ndarray):
+            return np.atleast_2d(one.thing)
+        if isinstance(one.thing, Source):
+            codes = self._computed(one.thing)
         else:
-            return np.atleast_2d(self._index.decode_query(query))
-        codes = stretch_of(codes, start, duration)
+            codes = getattr(self._open(one.thing), self._index.code)
+        codes = stretch_of(codes, one.start, one.duration)
         if codes.shape[1] != snapshot.bits:
-            raise SearchError(f"the codes of {query} have {codes.shape[1]} bits: build the index")
+            raise SearchError(f"{self.name} has codes of {codes.shape[1]} bits: build the index")
         return np.packbits(np.asarray(codes, bool), axis=1)
 
     def _computed(self, source: Source) -> Any:
@@ -129,17 +133,18 @@ class ModelLibrary:
 
     def nearest(
         self,
-        query: Any,
-        start: float | None,
-        duration: float | None,
-        unit: Unit,
-        n: int,
-        per_file: int | None,
-        like: str | None,
+        wanted: Sequence[Wanted],
+        unwanted: Sequence[Wanted],
+        how: How,
+        among: Set[str] | None,
     ) -> tuple[npt.NDArray[np.uint8], Sequence[Hit]]:
         """See `Library`."""
-        codes = self.codes_of(query, start, duration, unit)
-        return codes[0], ranked(self.snapshot(unit), [codes], [], n, per_file, None)
+        snapshot = self.snapshot(how.unit)
+        more, less = (
+            [self._codes_of(one, snapshot) for one in some] for some in (wanted, unwanted)
+        )
+        mask = None if among is None else np.array([_id in among for _id in snapshot.ids], bool)
+        return agreed(more), ranked(snapshot, more, less, how.n, how.per_file or None, mask)
 
     def source(self, _id: str) -> Source:
         """See `Library`."""

@@ -221,3 +221,18 @@ def test_mono_is_the_same_for_every_chunking(channels, n, size):
 def test_mono_of_chunks_without_units_is_refused():
     with pytest.raises(UnitsError, match="AudioSamples"):
         Mono()(noise(10, 2))
+
+
+def test_a_filter_that_was_used_before_gives_the_same_samples():
+    sounds = [noise(n, seed=n) for n in (30000, 7, 44100)]
+    expected = [soxr.resample(sound, 44100, 22050, quality="HQ") for sound in sounds]
+    for _ in range(2):
+        left_behind = Resample(SR22050()).stream()  # is never flushed
+        list(left_behind.step(AudioSamples(sounds[2], 44100)))
+        stages = [Resample(SR22050()).stream() for _ in sounds]  # at work at the same time
+        chunks = [
+            list(stage.step(AudioSamples(sound, 44100)))
+            for stage, sound in zip(stages, sounds, strict=True)
+        ]
+        for stage, found, wanted in zip(stages, chunks, expected, strict=True):
+            assert np.array_equal(joined([*found, *stage.flush()]), wanted)

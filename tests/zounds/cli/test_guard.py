@@ -5,6 +5,8 @@ import os
 import pty
 import re
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -77,6 +79,55 @@ def test_an_error_is_one_line_and_a_traceback_when_asked_for(spawn, tmp_path):
     ):
         assert asked.code == 1
         assert b"Traceback" in asked.err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is none on this system")
+def test_an_output_that_is_full_is_one_line(start, indexed, sounds):
+    for command in (("info",), ("search", str(sounds / "odd_2.wav"), "--json")):
+        with open("/dev/full", "w") as full:
+            process = start(*command, corpus=indexed, stdout=full)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert err == (
+            b"zounds: the output cannot be written (No space left on device): make room, or send "
+            b"it elsewhere\n"
+        )
+
+
+IN_NO_FOLDER = "mkdir gone && cd gone && rmdir ../gone && exec {} -m zounds {}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there it cannot be deleted")
+@pytest.mark.parametrize("command", ["info --corpus here", "index .", "search a.wav", "demo"])
+def test_a_current_folder_that_was_deleted_is_one_line(indexed, in_folder, command):
+    script = IN_NO_FOLDER.format(sys.executable, command)
+    env = {**os.environ, "ZOUNDS_CORPUS": str(indexed)}
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, env=env)
+    assert done.returncode == 1
+    assert done.stderr == "zounds: the current folder was deleted: go to another one\n"
+
+
+LOADING = """
+import os, signal, sys
+from importlib.abc import MetaPathFinder
+from zounds_command import run
+
+class CtrlC(MetaPathFinder):
+    def find_spec(self, name, *_):
+        if name == sys.argv[1]:
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, CtrlC())
+sys.argv[2:] = ["info"]
+run()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
+@pytest.mark.parametrize("module", ["zounds", "numpy", "zounds.cli.main", "typer"])
+def test_ctrl_c_while_the_command_is_loaded_is_one_line(module):
+    done = subprocess.run([sys.executable, "-c", LOADING, module], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "zounds: stopped\n")
 
 
 ASCII = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

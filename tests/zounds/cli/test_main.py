@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -70,6 +71,17 @@ def test_too_few_sounds_stay_and_the_report_says_how_many_more_it_takes(call, tm
     for number in range(more):
         shutil.copy(query.parent / f"odd_{2 * number}.wav", tmp_path)
     assert call("index", tmp_path, "--workers", 1, "--json", corpus=corpus).json["indexed"] == 3
+
+
+def test_sounds_that_are_all_the_same_are_told_in_words_of_the_command(call, tmp_path, query):
+    for number in range(4):
+        zounds.save(
+            zounds.AudioSamples(np.zeros(60_000, np.float32), 44100), tmp_path / f"{number}.wav"
+        )
+    corpus = tmp_path / "corpus"
+    (note,) = call("index", tmp_path, "--workers", 1, "--json", corpus=corpus).json["notes"]
+    assert "4 sounds are too few or too much alike; index more" in note
+    assert "centroids" not in note
 
 
 def test_a_corpus_that_has_grown_is_told_to_learn_anew(call, tmp_path, sounds, wav_files):
@@ -162,7 +174,7 @@ def test_a_rescan_reads_what_is_new_and_makes_it_searchable(call, tmp_path, wav_
     os.remove(fresh)
     kept = call("rescan", "--workers", 1, corpus=corpus).out
     assert kept.startswith("0 new, 0 changed, 0 moved, 1 missing, 0 failed, 4 unchanged\n")
-    assert f"missing: {fresh}" in kept
+    assert f"missing: {fresh}: it is not there any more\n" in kept
     forgotten = call("rescan", "--forget", "--workers", 1, "--json", corpus=corpus).json
     assert (len(forgotten["missing"]), forgotten["indexed"]) == (1, 4)
 
@@ -178,11 +190,31 @@ def test_what_is_removed_is_not_found_any_more(call, copied, query):
     assert "nothing.wav" in again.err
 
 
+def test_a_file_in_an_archive_is_named_as_it_is_printed(call, copied, tmp_path, query, serve):
+    with zipfile.ZipFile(tmp_path / "kit.zip", "w") as archive:
+        archive.write(query, "drums/snare.wav")
+    call("index", tmp_path / "kit.zip", "--workers", 1, corpus=copied)
+    name = f"{tmp_path}/kit.zip/drums/snare.wav"
+    lines = call("search", name, "-n", 2, corpus=copied).out.splitlines()
+    assert sorted(line.split("\t")[3] for line in lines) == sorted([name, str(query)])
+    assert {line.split("\t")[0] for line in lines} == {"1.0000"}
+    assert call("remove", name, "--json", corpus=copied).json["removed"][0]["name"] == (
+        "drums/snare.wav"
+    )
+    with serve(tmp_path) as url:
+        call("index", f"{url}/kit.zip", "--workers", 1, corpus=copied)
+    name = f"{url}/kit.zip/drums/snare.wav"
+    lines = call("search", name, "-n", 2, corpus=copied).out.splitlines()
+    assert name in [line.split("\t")[3] for line in lines]
+    assert call("remove", name, corpus=copied).out.startswith("1 sounds removed")
+
+
 def test_removing_everything_leaves_an_empty_corpus(call, copied, sounds):
     done = call("remove", sounds, corpus=copied)
     assert done.code == 0
     assert done.out.startswith("14 sounds removed")
-    assert call("info", "--json", corpus=copied).json["documents"] == 0
+    info = call("info", "--json", corpus=copied).json
+    assert (info["documents"], info["indexed"], info["segments"]) == (0, 0, 0)
 
 
 def test_a_check_names_what_is_damaged_and_ends_with_1(call, copied):
@@ -190,7 +222,7 @@ def test_a_check_names_what_is_damaged_and_ends_with_1(call, copied):
     assert (whole.code, whole.json) == (0, {"documents": 14, "problems": []})
     corpus = zounds.Corpus(copied)
     store = corpus._home.store
-    key = next(key for key in store.keys("values/") if "/bfcc/" in key and key[-1].isdigit())
+    key = next(key for key in store.keys("values/") if "/bfcc/" in key)
     store.write({key: b"something else"})
     damaged = call("check", corpus=copied)
     assert damaged.code == 1
@@ -220,9 +252,38 @@ def test_an_export_is_of_the_format_that_its_ending_or_the_first_argument_names(
     assert not (tmp_path / "a.xls").exists()
 
 
+def test_tables_and_playlists_go_to_stdout_too(call, indexed, tmp_path):
+    call("export", tmp_path / "a.csv", corpus=indexed)
+    for stdout in ("-", "/dev/stdout"):
+        printed = call("export", "csv", stdout, corpus=indexed)
+        assert (printed.code, printed.err) == (0, "")
+        assert len(printed.out.splitlines()) == 15
+    assert call("export", "m3u", "-", corpus=indexed).out.startswith("#EXTM3U\n")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("csv",), "there is no FILE: give one after csv, or - for stdout"),
+        (("-",), "stdout takes csv or m3u"),
+        (("npz", "-"), "stdout takes csv or m3u"),
+        (("csv", "-", "--json"), "name a file"),
+        (("sounds",), "sounds has no ending: name the format before it (csv, m3u, npz, parquet)"),
+        (("a.xls",), "'xls' is no format: give one of csv, m3u, npz, parquet"),
+    ],
+)
+def test_an_export_that_cannot_be_understood_says_what_to_type(
+    call, indexed, in_folder, wrong, said
+):
+    done = call("export", *wrong, corpus=indexed)
+    assert (done.code, done.out) == (2, "")
+    assert said in " ".join(done.err.replace("│", " ").split())
+    assert list(in_folder.iterdir()) == []
+
+
 def test_an_export_names_what_it_could_not_read(call, copied, tmp_path):
     store = zounds.Corpus(copied)._home.store
-    key = next(key for key in store.keys("values/") if "/bfcc/" in key and key[-1].isdigit())
+    key = next(key for key in store.keys("values/") if "/bfcc/" in key)
     store.write({key: b"something else"})
     done = call("export", tmp_path / "a.npz", corpus=copied)
     assert done.code == 0
@@ -258,6 +319,7 @@ def test_the_corpus_is_where_the_environment_says(call, monkeypatch, tmp_path):
     [
         *(("foo",), ("search",), ("index", ""), ("remove", "", "a.wav")),
         *(("search", "a", "-n", "0"), ("search", "a", "--unit", "word"), ("index", "a", "--bad")),
+        *(("search", "a", "--start", "-1"), ("search", "a", "--duration", "0")),
     ],
 )
 def test_what_cannot_be_understood_ends_with_2(call, in_folder, wrong):
@@ -275,6 +337,14 @@ def test_the_demo_finds_like_with_like_and_says_what_to_type(call, in_folder):
     assert kinds[:5].count("plucked") + kinds[5:].count("snare") >= 4  # by chance, two or three
     typed = re.search(r"zounds (search .*)", done.out)[1].split()
     assert call(*typed, "--json").json["hits"][0]["distance"] == 0
+
+
+def test_the_demo_is_told_to_programs_too(call, in_folder):
+    done = call("demo", "here", "--pitches", 2, "--workers", 2, "--json")
+    assert done.json["indexed"] == done.json["ok"] > 60
+    assert done.json["corpus"] == str(in_folder / "here" / "corpus")
+    for search in done.json["searches"]:
+        assert search["hits"][0]["path"] == str(in_folder / search["query"])
 
 
 def test_help_lists_the_commands_with_examples(call):

@@ -2,10 +2,16 @@
 
 import numpy as np
 import pytest
+import soundfile
 
 import zounds
+from zounds.demo.instruments import INSTRUMENTS
 
 RATE = 44100
+
+KINDS = ("plucked", "bowed", "blown", "reed", "brass", "organ")
+PITCHES = 10
+STEP = 3  # semitones
 
 
 def noisy_tone(seed, seconds):
@@ -41,6 +47,36 @@ def save(make):
     return saving
 
 
+@pytest.fixture(scope="session")
+def notes(tmp_path_factory):
+    """A corpus of 60 notes in folders: six instruments at ten pitches, three semitones apart."""
+    folder = tmp_path_factory.mktemp("notes")
+    for kind in KINDS:
+        (folder / "sounds" / kind).mkdir(parents=True)
+        for number in range(PITCHES):
+            hertz = 220 * 2 ** (STEP * number / 12)
+            note = INSTRUMENTS[kind](hertz, 0.6, 0.8, RATE, seed=number)
+            zounds.save(note, folder / "sounds" / kind / f"{kind}_{number}.wav")
+    corpus = zounds.Corpus(folder / "corpus")
+    corpus.add(folder / "sounds", workers=1)
+    corpus.learn(workers=1)
+    corpus.index(workers=1)
+    return corpus
+
+
+@pytest.fixture(scope="session")
+def write():
+    """A function that saves noise, in folders that it makes, and returns the path; it is fast."""
+
+    def writing(path, seconds=0.3, seed=0):
+        noise = np.random.default_rng(seed).uniform(-0.5, 0.5, int(seconds * 22050))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, noise.astype(np.float32), 22050)
+        return path
+
+    return writing
+
+
 @pytest.fixture
 def sounds(tmp_path, save):
     """A folder of three sounds, one of them in a folder of its own."""
@@ -62,7 +98,7 @@ def values():
 
     def stored(corpus):
         return {
-            document._id: tuple(document._digest(name) for name in ("facts", "bfcc"))
+            document._id: tuple(map(document._digest, ("facts", "clip_timbre", "segment_timbres")))
             for document in corpus
         }
 

@@ -1,7 +1,9 @@
+import gc
 import io
 import os
 import pickle
 import sys
+import tempfile
 import zipfile
 
 import pytest
@@ -44,12 +46,51 @@ def test_hidden_files_and_folders_are_left_alone(tmp_path):
     assert found.others == 0
 
 
-@pytest.mark.parametrize(
-    "content", [b"RIFF", b"FORM", b"fLaC", b"OggS", b"ID3\4", b"caff", b".snd", b"wvpk"]
-)
+HEADERS = [
+    *(b"fLaC", b"OggS", b"ID3\4", b"caff", b".snd", b"wvpk", b"RF64", b"NIST_1A"),
+    *(b"RIFF\0\0\0\0WAVE", b"RIFX\0\0\0\0WAVE", b"FORM\0\0\0\0AIFC"),
+]
+
+
+@pytest.mark.parametrize("content", HEADERS)
 def test_a_sound_without_an_ending_is_known_by_its_first_bytes(tmp_path, content):
-    touch(tmp_path, "take 1", "take.2", content=content + bytes(20))
-    assert names(discover([tmp_path])) == ["take 1", "take.2"]
+    touch(tmp_path / "s", "take 1", "take.2", content=content + bytes(20))
+    path = packed(tmp_path / "set.zip", "take 1", "take.2", content=content + bytes(20))
+    for way in (tmp_path / "s", path, path.read_bytes()):
+        assert names(discover([way])) == ["take 1", "take.2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.webp", b"WEBP"), ("a.sf2", b"sfbk"), ("a.iff", b"ILBM"), ("a", b"RMID"), ("b.ani", b"AC")],
+)
+def test_containers_of_sound_that_hold_something_else_are_passed_over(tmp_path, name, content):
+    form = b"FORM" if name.endswith("iff") else b"RIFF"
+    content = form + b"\0\0\1\0" + content
+    touch(tmp_path / "s", name, content=content)
+    path = packed(tmp_path / "set.zip", name, content=content)
+    for way in (tmp_path / "s", path):
+        found = discover([way])
+        assert (found.sources, found.failed, found.others) == ([], [], 1)
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.MOV", "a.sph"])
+def test_what_may_hold_sound_is_taken(tmp_path, name):
+    touch(tmp_path / "s", name, content=b"anything")
+    path = packed(tmp_path / "set.zip", name, content=b"anything")
+    for way in (tmp_path / "s", path):
+        assert names(discover([way])) == [name]
+
+
+def test_to_know_a_member_by_its_first_bytes_it_is_not_unpacked(tmp_path):
+    path = tmp_path / "set.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("take 1", b"OggS" + os.urandom(1 << 20))
+    content = path.read_bytes()
+    path.write_bytes(content[:500_000] + b"not it" + content[500_006:])
+    with pytest.raises(ff.SourceError, match="is damaged"):
+        next(ff.iter_zip(path)).read()
+    assert names(discover([path])) == ["take 1"]
 
 
 def test_what_is_named_itself_is_taken_whatever_it_is(tmp_path):
@@ -163,7 +204,8 @@ def test_a_message_of_one_line_can_be_printed_anywhere(text):
     assert one_line(line) == line
 
 
-def test_members_of_an_archive_of_bytes_travel_without_the_archive():
+def test_members_of_an_archive_of_bytes_travel_without_any_content(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for number in range(20):
@@ -171,8 +213,12 @@ def test_members_of_an_archive_of_bytes_travel_without_the_archive():
     sources = discover([content.getvalue()]).sources
     for source in sources:
         packed = pickle.dumps(source)
-        assert len(packed) < 20_000
+        assert len(packed) < 1000
         again = pickle.loads(packed)
         assert again.record() == source.record()
         assert again.read() == bytes(10_000)
     assert len({source.uri for source in sources}) == 20
+    assert len(list(tmp_path.iterdir())) == 1
+    del source, again, sources
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import sys
 import zipfile
 from dataclasses import fields
@@ -38,15 +39,23 @@ def corpus(tmp_path_factory, wav_files):
 
 
 @pytest.fixture
-def damaged(corpus, tmp_path):
-    """A copy of which one document has a damaged feature; and its id."""
-    import shutil
+def copy(corpus, tmp_path):
+    """A copy of the corpus."""
+    return zounds.Corpus(shutil.copytree(corpus.path, tmp_path / "copy"))
 
-    copy = zounds.Corpus(shutil.copytree(corpus.path, tmp_path / "copy"))
+
+@pytest.fixture
+def damaged(copy):
+    """A copy of which one document has a damaged feature; and its id."""
     store = copy._home.store
-    key = next(key for key in store.keys("values/") if "/bfcc/" in key and key[-1].isdigit())
+    key = next(key for key in store.keys("values/") if "/clip_timbre/" in key)
     store.write({key: b"something else"})
     return copy, key.split("/")[1]
+
+
+def code_of(corpus, _id):
+    """The code of a whole sound, as a search has it."""
+    return corpus.search(_id).query
 
 
 def table(path):
@@ -65,9 +74,7 @@ def test_a_table_has_a_row_for_each_document(corpus, tmp_path):
         assert row["uri"] == document.meta.uri
         assert float(row["seconds"]) == document.facts["seconds"]
         assert (row["samplerate"], row["channels"]) == ("44100.0", "1")
-        assert np.array_equal(
-            np.unpackbits(np.frombuffer(bytes.fromhex(row["code"]), np.uint8)), document.clip[0]
-        )
+        assert bytes.fromhex(row["code"]) == code_of(corpus, row["id"]).tobytes()
     by_name = {row["name"]: row for row in rows}
     assert by_name["short.wav"]["status"] == "partial"
     assert by_name["deep/kick.wav"]["path"].endswith("/set.zip/deep/kick.wav")
@@ -126,25 +133,65 @@ def test_arrays_hold_the_codes_and_the_stored_features(corpus, tmp_path):
     assert (done.documents, done.unreadable) == (7, {})
     with np.load(tmp_path / "a.npz") as arrays:
         assert arrays["bits"] == 128
-        assert arrays["clips"].dtype == np.uint8
-        assert arrays["bfcc"].dtype == np.float32
+        assert arrays["clip_codes"].dtype == arrays["segment_codes"].dtype == np.uint8
+        assert arrays["clip_timbre"].dtype == np.float32
         assert arrays["has_code"].all()
+        assert "clip" not in arrays
         for number, _id in enumerate(arrays["ids"]):
             document = corpus[_id]
             assert arrays["uris"][number] == document.meta.uri
+            for name in ("clip_timbre", "segment_timbres"):
+                series = getattr(document, name)
+                first, last = arrays[f"{name}_offsets"][number : number + 2]
+                assert np.array_equal(arrays[name][first:last], series)
+                assert arrays[f"{name}_frequency"][number] == float(series.frequency)
+                assert arrays[f"{name}_duration"][number] == float(series.duration)
+            assert np.array_equal(arrays["clip_codes"][number], code_of(corpus, _id))
+            first, last = arrays["segment_offsets"][number : number + 2]
+            moments = corpus.search(_id, 99, unit="segment", per_file=None)
+            own = sorted((hit.start, hit.duration) for hit in moments if hit.id == _id)
+            starts = arrays["segment_starts"][first:last].tolist()
+            assert own == list(zip(starts, arrays["segment_durations"][first:last], strict=True))
+            for code, start in zip(arrays["segment_codes"][first:last], starts, strict=True):
+                query = corpus.search(_id, unit="segment", start=start).query
+                assert np.array_equal(code, query)
+        assert last == len(arrays["segment_codes"]) == corpus.info().segments
+
+
+def test_codes_of_the_article_are_the_bits_of_a_document(tmp_path, wav_files):
+    corpus = zounds.Corpus(tmp_path / "corpus", preset="post")
+    corpus.add(wav_files, workers=1)
+    corpus.learn()
+    corpus.index(workers=1)
+    export_npz(corpus, tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as arrays:
+        for number, _id in enumerate(arrays["ids"]):
+            document = corpus[_id]
+            assert np.array_equal(np.unpackbits(arrays["clip_codes"][number]), document.clip[0])
+            first, last = arrays["segment_offsets"][number : number + 2]
+            codes = np.unpackbits(arrays["segment_codes"][first:last], axis=1)
+            assert np.array_equal(codes, document.segments)
             first, last = arrays["bfcc_offsets"][number : number + 2]
             assert np.array_equal(arrays["bfcc"][first:last], document.bfcc)
-            assert arrays["bfcc_frequency"][number] == float(document.bfcc.frequency)
-            assert arrays["bfcc_duration"][number] == float(document.bfcc.duration)
-            assert np.array_equal(np.unpackbits(arrays["clips"][number]), document.clip[0])
-            first, last = arrays["segment_offsets"][number : number + 2]
-            codes = np.unpackbits(arrays["segments"][first:last], axis=1)
-            assert np.array_equal(codes, document.segments)
-            times = np.arange(last - first) * float(document.segments.frequency)
-            assert np.array_equal(arrays["segment_starts"][first:last], times)
-            lengths = arrays["segment_durations"][first:last]
-            assert (lengths == float(document.segments.duration)).all()
-        assert last == len(arrays["segments"])
+
+
+def test_sounds_that_were_added_since_the_index_was_built_have_no_code(copy, tmp_path, wav_files):
+    (new,) = copy.add(zounds.encode(zounds.decode(wav_files / "odd_3.wav"), "wav"), workers=1).ok
+    export_npz(copy, tmp_path / "a.npz")
+    export_csv(copy, tmp_path / "a.csv")
+    with np.load(tmp_path / "a.npz") as arrays:
+        assert arrays["ids"][~arrays["has_code"]].tolist() == [new.id]
+        number = arrays["ids"].tolist().index(new.id)
+        assert not arrays["clip_codes"][number].any()
+        assert np.diff(arrays["segment_offsets"])[number] == 0
+    assert [row["id"] for row in table(tmp_path / "a.csv") if not row["code"]] == [new.id]
+
+
+def test_codes_of_an_index_that_is_out_of_date_are_not_given(copy, tmp_path):
+    copy.learn(seed=5)
+    export_npz(copy, tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as arrays:
+        assert "clip_codes" not in arrays
 
 
 def test_the_same_corpus_gives_the_same_bytes(corpus, tmp_path):
@@ -162,7 +209,8 @@ def test_some_documents_come_in_the_order_they_were_asked_for(corpus, tmp_path):
     assert [row["id"] for row in table(tmp_path / "csv")] == asked[:2]
     with np.load(tmp_path / "npz") as arrays:
         assert list(arrays["ids"]) == asked[:2]
-        assert len(arrays["bfcc_offsets"]) == 3
+        assert len(arrays["clip_timbre_offsets"]) == len(arrays["segment_offsets"]) == 3
+        assert len(arrays["clip_codes"]) == 2
     with pytest.raises(ff.DocumentNotFound, match="nobody"):
         export_csv(corpus, tmp_path / "other", ids=["nobody"])
     assert not (tmp_path / "other").exists()
@@ -175,8 +223,9 @@ def test_before_anything_was_learned_there_are_no_codes(tmp_path, wav_files):
     assert [row["code"] for row in table(tmp_path / "a.csv")] == [""]
     export_npz(corpus, tmp_path / "a.npz")
     with np.load(tmp_path / "a.npz") as arrays:
-        assert "clips" not in arrays
-        assert arrays["bfcc"].shape == (51, 13)
+        assert "clip_codes" not in arrays
+        assert arrays["clip_timbre"].shape == (1, 330)
+        assert arrays["segment_timbres"].shape == (2, 330)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -200,10 +249,10 @@ def test_a_damaged_feature_is_named_and_the_others_are_there(damaged, tmp_path):
     assert "not what was written" in done.unreadable[hurt]
     with np.load(tmp_path / "a.npz") as arrays:
         number = list(arrays["ids"]).index(hurt)
-        lengths = np.diff(arrays["bfcc_offsets"])
+        lengths = np.diff(arrays["clip_timbre_offsets"])
         assert lengths[number] == 0
         assert (np.delete(lengths, number) > 0).all()
-        assert len(arrays["bfcc"]) == lengths.sum()
+        assert len(arrays["clip_timbre"]) == lengths.sum()
         assert arrays["has_code"][number]
 
 

@@ -1,6 +1,7 @@
 import json
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -138,3 +139,13 @@ def test_a_corpus_that_was_deleted_is_empty_and_can_be_filled_again(corpus, soun
     assert (len(corpus), corpus.outcomes(), list(corpus)) == (0, (), [])
     assert len(corpus.add(sounds, workers=1).ok) == 3
     agrees(corpus)
+
+
+def test_who_changes_a_corpus_may_do_so_several_times_and_no_other_thread_meanwhile(corpus, sounds):
+    with corpus.changing(), ThreadPoolExecutor(1) as other:
+        with corpus.changing():
+            assert len(corpus.add(sounds, workers=1).ok) == 3
+        for same in (corpus, zounds.Corpus(corpus.path)):
+            with pytest.raises(zounds.CorpusError, match="another process is changing"):
+                other.submit(same.remove, sounds).result()
+    assert len(corpus.remove(sounds)) == 3

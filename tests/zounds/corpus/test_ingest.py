@@ -11,24 +11,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 
 import zounds
 
-RATE = 22050
-
-
-def write(path, seconds=0.3, seed=0):
-    noise = np.random.default_rng(seed).uniform(-0.5, 0.5, int(seconds * RATE))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, noise.astype(np.float32), RATE)
-    return path
-
 
 @pytest.fixture
-def sounds(tmp_path):
+def sounds(tmp_path, write):
     """A folder of ten short sounds."""
     for number in range(10):
         write(tmp_path / "sounds" / f"{number}.wav", seed=number)
@@ -62,7 +51,7 @@ def reader_of(path, deadline=30):
     return None
 
 
-def test_a_worker_that_is_killed_costs_the_file_that_it_read(sounds, corpus):
+def test_a_worker_that_is_killed_costs_the_file_that_it_read(sounds, corpus, write):
     long = write(sounds / "long.flac", seconds=1200)
     killed = []
 
@@ -104,7 +93,7 @@ def test_a_file_that_vanishes_before_its_turn_is_one_line(sounds, corpus):
     }
 
 
-def test_a_file_that_changes_while_it_is_read_is_not_kept_half_old_half_new(sounds, corpus):
+def test_a_file_that_changes_while_it_is_read_is_not_kept_half_old_half_new(sounds, corpus, write):
     growing = write(sounds / "growing.wav", seconds=600)
     stop = threading.Event()
 
@@ -164,7 +153,7 @@ def test_a_file_without_permission_is_one_line(sounds, tmp_path):
     ], done.stderr
 
 
-def test_a_full_disk_stops_the_work_and_keeps_what_was_finished(tmp_path):
+def test_a_full_disk_stops_the_work_and_keeps_what_was_finished(tmp_path, write):
     for number in range(300):
         write(tmp_path / "sounds" / f"{number}.wav", seed=number)
 
@@ -200,7 +189,26 @@ def test_a_broken_store_is_an_error_and_not_the_fault_of_a_file(sounds, tmp_path
     assert "is cut short" in done.stderr
 
 
-def test_long_files_take_little_memory(tmp_path):
+def test_a_huge_file_that_is_no_audio_is_not_read_to_its_end(tmp_path):
+    (tmp_path / "sounds").mkdir()
+    path = tmp_path / "sounds" / "huge.wav"
+    path.touch()
+    try:
+        os.truncate(path, 1 << 40)  # takes no space, and hours to read
+    except OSError:
+        pytest.skip("the disk has no files as large")
+    script = """
+        import sys, zounds
+        from concurrent.futures import ThreadPoolExecutor
+        with ThreadPoolExecutor(1) as executor:
+            report = zounds.Corpus(sys.argv[2]).add(sys.argv[1], executor=executor)
+        print(*(outcome.why for outcome in report.failed))
+        """
+    done = run(script, path.parent, tmp_path / "corpus")
+    assert "huge.wav is not audio" in done.stdout, done.stderr
+
+
+def test_long_files_take_little_memory(tmp_path, write):
     write(tmp_path / "long.flac", seconds=3600)
     peak = "int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
     done = run(

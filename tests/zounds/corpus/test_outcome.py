@@ -38,6 +38,12 @@ def test_as_text_there_is_a_line_for_each_that_is_not_whole():
     assert str(Report(())) == "0 ok, 0 skipped, 0 partial, 0 failed; 0.0 s of audio in 0.0 s"
 
 
+def test_in_a_notebook_a_report_is_one_line_however_much_it_holds():
+    report = Report((OK,) * 40_000, elapsed=4.0)
+    said = "<Report: 40000 ok, 0 skipped, 0 partial, 0 failed; 80000.0 s of audio in 4.0 s>"
+    assert repr(report) == said
+
+
 def test_a_record_is_plain_and_whole():
     record = REPORT.record()
     assert json.loads(json.dumps(record)) == record

@@ -1,12 +1,14 @@
 import os
+import zipfile
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import featureflow as ff
 from featureflow.source import FileSource
-from zounds.corpus.places import is_handed, is_within, local_path, shown
+from zounds.corpus.places import into_archive, is_handed, is_within, local_path, shown
 
 PATHS = st.lists(st.binary(min_size=1, max_size=9), min_size=1, max_size=4)
 
@@ -73,3 +75,15 @@ def test_uris_are_shown_the_way_people_write_them(uri, expected):
 )
 def test_what_was_handed_over_is_nowhere_else(uri, expected):
     assert is_handed(uri) is expected
+
+
+def test_a_path_into_an_archive_is_that_of_the_member_unless_there_is_such_a_file(tmp_path):
+    path = tmp_path / "ä b.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("kicks/ü 1.wav", b"RIFF")
+    (member,) = ff.iter_zip(path)
+    assert into_archive(Path(shown(member.uri))) == member.uri
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    (tmp_path / "folder.zip").mkdir()
+    for other in ("no.wav", "a.wav", "a.wav/b.wav", "folder.zip/b.wav", "x" * 5000, "a\0b"):
+        assert into_archive(tmp_path / other) is None

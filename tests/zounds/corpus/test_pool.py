@@ -101,6 +101,16 @@ def test_heavy_items_do_not_share_a_batch():
     assert max(found.values()) > 10
 
 
+def test_batches_are_small_at_first_and_at_last():
+    pool, sizes = Pool(2), []
+    for batch in pool.run(squares, range(1000), lambda item: 0.001, lambda item, why: (item, why)):
+        sizes.append(len(batch))
+    assert sum(sizes) == 1000
+    assert max(sizes) == 64
+    assert min(sizes[:3]) == 4  # they come as they are done
+    assert max(sizes[-6:]) < 32
+
+
 def test_a_worker_has_one_thread_for_linear_algebra():
     def threads(batch):
         import numpy  # noqa: F401
@@ -134,6 +144,41 @@ def test_the_number_of_workers_is_a_positive_whole_number(workers):
 def test_workers_and_an_executor_exclude_each_other():
     with ThreadPoolExecutor(1) as executor, pytest.raises(ff.InvalidParameter, match="executor"):
         Pool(2, executor)
+
+
+@pytest.mark.parametrize("wrong", [5, "threads", ThreadPoolExecutor], ids=repr)
+def test_an_executor_is_one(wrong):
+    with pytest.raises(ff.InvalidParameter, match="executor=.*: give a concurrent.futures"):
+        Pool(executor=wrong)
+
+
+STARTED_WITHOUT = """
+import resource, sys, zounds
+
+corpus, how = zounds.Corpus(sys.argv[1]), sys.argv[3]
+corpus.add(sys.argv[2] + "/deep", workers=1)
+from loky import get_reusable_executor
+get_reusable_executor().shutdown()
+if how == "programs":
+    sys.executable = "/bin/false"
+else:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (14, 14))
+try:
+    corpus.add(sys.argv[2], workers=2)
+except zounds.CorpusError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits are those of Linux")
+@pytest.mark.parametrize("how", ["programs", "files"])
+def test_where_no_worker_can_be_started_that_is_said_and_no_file_is_blamed(corpus, sounds, how):
+    command = [sys.executable, "-c", STARTED_WITHOUT, str(corpus.path), str(sounds), how]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert said.stdout.startswith("worker processes cannot be started ("), said
+    assert (len(corpus), corpus.info().failed) == (1, 0)
+    report = corpus.add(sounds, workers=1)
+    assert (len(report.ok), len(report.skipped)) == (2, 1)
 
 
 ORPHANS = """

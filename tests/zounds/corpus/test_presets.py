@@ -1,30 +1,16 @@
+"""What every preset has to do."""
+
 import numpy as np
 import pytest
 
 import featureflow as ff
 import zounds
-from zounds.corpus.presets import DEFAULT, preset
-from zounds.units import SampleRate
+from zounds.corpus.presets import DEFAULT, PRESETS, preset
 
 
-def model_of(base):
-    return type("Model", (base,), {"database": ff.InMemoryDatabase(), "__doc__": "For a test."})
-
-
-@pytest.fixture(scope="module")
-def sounds(make):
-    """A model of eight sounds."""
-    model = model_of(preset("post").sounds())
-    for seed in range(8):
-        model.process(_id=f"{seed}", meta=zounds.encode(make(seed, 0.9), "wav"))
-    return model
-
-
-@pytest.fixture(scope="module")
-def coded(sounds):
-    """The same sounds with codes."""
-    base = preset("post").coded(preset("post").learn(sounds, seed=0))
-    return type("Coded", (base,), {"database": sounds.database, "__doc__": "For a test."})
+def model_of(base, database=None):
+    database = database or ff.InMemoryDatabase()
+    return type("Model", (base,), {"database": database, "__doc__": "For a test."})
 
 
 def test_a_preset_is_known_by_its_name():
@@ -34,7 +20,7 @@ def test_a_preset_is_known_by_its_name():
             preset(wrong)
 
 
-@pytest.mark.parametrize("name", ["post", "timbre"])
+@pytest.mark.parametrize("name", PRESETS)
 def test_the_same_sounds_and_seed_give_the_same_codes(name, make):
     chosen = preset(name)
     sounds = model_of(chosen.sounds())
@@ -42,51 +28,47 @@ def test_the_same_sounds_and_seed_give_the_same_codes(name, make):
         sounds.process(meta=zounds.encode(make(seed), "wav"))
     codes = []
     for seed in (0, 0, 1):
-        base = chosen.coded(chosen.learn(sounds, seed))
-        model = type("Coded", (base,), {"database": sounds.database, "__doc__": ""})
-        codes.append([document.segments.tobytes() for document in model])
+        studied = model_of(chosen.study(seed), sounds.database)
+        coded = model_of(chosen.coded(chosen.learn(studied, seed)), sounds.database)
+        codes.append([document.segments.tobytes() for document in coded])
     assert codes[0] == codes[1] != codes[2]
 
 
-def test_codes_are_the_nearest_centres_of_thirty_frames(sounds, coded):
-    for document in coded:
-        bits = np.asarray(document.codes, bool)
-        assert (bits.sum(axis=1) == 1).all()
-        starts = range(0, len(bits), 30)
-        expected = [bits[start : start + 30].any(axis=0) for start in starts]
-        segments = np.asarray(document.segments, bool)[: len(expected)]
-        np.testing.assert_array_equal(segments, expected[: len(segments)])
-        np.testing.assert_array_equal(document.clip, [document.segments.max(axis=0)])
-        assert document.clip.samplerate == SampleRate(document.segments.end, document.segments.end)
-        assert document.segments.shape[1] == document.clip.shape[1] == 128
-
-
-def test_facts_and_features_are_stored_and_sounds_are_not(sounds):
-    document = sounds("3")
-    assert document._is_stored("facts")
-    assert document._is_stored("bfcc")
-    assert not document._is_stored("pcm")
+@pytest.mark.parametrize("name", PRESETS)
+def test_facts_and_what_codes_are_made_of_are_stored_and_sounds_are_not(name, make):
+    sounds = model_of(preset(name).sounds())
+    document = sounds(sounds.process(meta=zounds.encode(make(0, 0.9), "wav")))
+    stored = {feature for feature in sounds.features if document._is_stored(feature)}
+    features = {"post": {"bfcc"}, "timbre": {"clip_timbre", "segment_timbres"}}
+    assert stored == {"meta", "facts"} | features[name]
     assert document.facts["samples"] == len(document.pcm)
 
 
-def test_too_few_sounds_are_refused():
-    empty = model_of(preset("post").sounds())
-    with pytest.raises(zounds.LearningError):
-        preset("post").learn(empty, 0)
-    with pytest.raises(zounds.LearningError):
-        preset("post").learn([], 0)
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_sound_has_a_row_for_its_clip_and_rows_for_its_segments(name, make):
+    chosen = preset(name)
+    sounds = model_of(chosen.sounds())
+    for seed in range(8):
+        sounds.process(_id=f"{seed}", meta=zounds.encode(make(seed, 2.5), "wav"))
+    learned = chosen.learn(model_of(chosen.study(0), sounds.database), 0)
+    document = model_of(chosen.coded(learned), sounds.database)("3")
+    assert len(document.clip) == 1
+    assert len(document.segments) == 4  # the last one is shorter
+    assert document.segments.shape[1] == document.clip.shape[1]
+    assert float(document.segments.frequency) == pytest.approx(30 * 1024 / 44100)
+    space = chosen.space(np.concatenate([np.asarray(document.clip)] * 3))
+    assert {layer.codes.shape for layer in space.clips.values()} == {(3, chosen.bits // 8)}
 
 
-def test_a_sound_that_cannot_be_read_is_left_out_with_a_warning(make):
-    model = model_of(preset("post").sounds())
-    for seed in range(9):
-        model.process(_id=f"{seed}", meta=zounds.encode(make(seed, 0.8), "wav"))
-    store = model.database
-    victim = next(k for k in store.keys("values/4/") if "/bfcc/" in k and not k.endswith("header"))
-    store.write({victim: b"damaged"})
-    with pytest.warns(UserWarning, match="is not learned from"):
-        learned = preset("post").learn(model, 0)
-    without = [model(f"{seed}") for seed in range(9) if seed != 4]
-    expected = preset("post").learn(without, 0)
-    rows = np.random.default_rng(0).standard_normal((50, 13))
-    np.testing.assert_array_equal(learned.transform(rows), expected.transform(rows))
+@pytest.mark.parametrize("name", PRESETS)
+def test_which_sounds_are_studied_depends_on_the_seed_only(name):
+    chosen = preset(name)
+    for count in (0, 1, 30, 40_000):
+        studied = chosen.studied(count, 3)
+        assert list(studied) == list(chosen.studied(count, 3))
+        assert len(set(studied)) == len(studied) <= count
+        assert set(studied) <= set(range(count))
+    if name == "timbre":
+        assert sorted(chosen.studied(30, 3)) == list(range(30))
+        assert len(chosen.studied(40_000, 3)) == 2500
+        assert list(chosen.studied(40_000, 3)) != list(chosen.studied(40_000, 4))

@@ -13,7 +13,7 @@ def names(outcomes):
 
 def summary(changes):
     """What has changed, by name; without what is empty."""
-    kinds = ("new", "changed", "moved", "missing", "failed")
+    kinds = ("new", "changed", "moved", "missing", "failed", "mended")
     listed = {kind: names(getattr(changes, kind)) for kind in kinds}
     return {**{kind: found for kind, found in listed.items() if found}, "same": changes.unchanged}
 
@@ -229,11 +229,30 @@ def test_what_could_not_be_read_is_read_again_when_it_has_changed(corpus, sounds
     agrees(corpus)
 
 
-def test_a_sound_that_broke_is_told(corpus, sounds, ids, agrees):
+def test_a_sound_that_broke_is_missing_like_one_that_vanished(corpus, sounds, ids, values, agrees):
+    before, content = values(corpus), (sounds / "a.wav").read_bytes()
+    (sounds / "a.wav").write_bytes(b"")
+    (sounds / "b.wav").unlink()
+    for _ in range(2):
+        changes = corpus.rescan(workers=1)
+        assert summary(changes) == {"missing": ["a.wav", "b.wav"], "same": 1}
+        for outcome in changes.missing:
+            assert outcome.name in outcome.why
+            assert "\n" not in outcome.why
+    assert (values(corpus), ids_of(corpus)) == (before, ids)
+    assert corpus.info().missing == 2
+    agrees(corpus)
+    (sounds / "a.wav").write_bytes(content)
+    assert summary(corpus.rescan(workers=1)) == {"missing": ["b.wav"], "same": 2}
+    assert (values(corpus), ids_of(corpus)) == (before, ids)
+
+
+def test_a_sound_that_broke_can_be_forgotten(corpus, sounds, ids, agrees):
     (sounds / "a.wav").write_bytes(b"RIFF")
-    changes = corpus.rescan(workers=1)
-    assert summary(changes) == {"failed": ["a.wav"], "same": 2}
+    changes = corpus.rescan(forget=True, workers=1)
+    assert summary(changes) == {"missing": ["a.wav"], "same": 2}
     assert ids["a.wav"] not in corpus
+    assert corpus.info().missing == 0
     agrees(corpus)
 
 
@@ -354,8 +373,16 @@ def test_the_changes_are_plain_values(corpus, sounds, ids):
     (sounds / "a.wav").unlink()
     record = corpus.rescan(workers=1).record()
     assert record["unchanged"] == 2
-    assert [outcome["name"] for outcome in record["missing"]] == ["a.wav"]
+    (missing,) = record["missing"]
+    assert (missing["name"], missing["missing"]) == ("a.wav", True)
+    assert missing["why"] == "a.wav: it is not there any more"
     assert record["new"] == record["changed"] == record["moved"] == record["failed"] == []
+
+
+def test_in_a_notebook_changes_are_one_line(corpus, sounds):
+    corpus.add(sounds, workers=1)
+    said = "<Changes: 0 new, 0 changed, 0 moved, 0 missing, 0 failed, 3 unchanged>"
+    assert repr(corpus.rescan(workers=1)) == said
 
 
 def test_a_corpus_among_its_sounds_is_no_sound(sounds, agrees):

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from zlib import crc32
+
 import numpy as np
 import pytest
 from scipy.signal import lfilter
 
 from featureflow.errors import InvalidParameter
 from zounds.arrays import AudioSamples
-from zounds.dsp.augment import views
+from zounds.dsp.augment import TimbreViews, views
+from zounds.dsp.timbre import TimbreClip, TimbreSegments
+from zounds.dsp.timbre_frames import TimbreFrames
 from zounds.errors import UnitsError
 
 SECOND = 44100
@@ -140,3 +144,98 @@ def test_the_sound_itself_is_not_changed():
 def test_what_cannot_be_done_is_told(samples, options, error, message):
     with pytest.raises(error, match=message):
         views(samples, **options)
+
+
+# ---------------------------------------------------------------------------- TimbreViews
+
+
+def described(node, *chunks):
+    """What a node makes of samples, in one or several chunks."""
+    stage = node.stream()
+    made = [row for chunk in chunks for row in stage.step(AudioSamples(chunk, SECOND))]
+    made += stage.flush()
+    return np.concatenate(made) if made else np.zeros((0, 330))
+
+
+def timbre_of(samples, node):
+    """The descriptors of a sound: of its clip, or of its segments."""
+    frames = TimbreFrames().stream()
+    spectra = [*frames.step(AudioSamples(samples, SECOND)), *frames.flush()]
+    if isinstance(node, TimbreSegments):
+        return np.concatenate([np.asarray(node(part)) for part in spectra])
+    stage = node.stream()
+    for part in spectra:
+        assert list(stage.step(part)) == []
+    (row,) = stage.flush()
+    return np.asarray(row)
+
+
+@pytest.mark.parametrize(("count", "seed"), [(4, 0), (1, 0), (3, 7)])
+def test_views_are_described_as_clips_and_a_moment_as_a_segment(count, seed):
+    sound = buzz(1.5)
+    made = described(TimbreViews(count, seed), sound)
+    assert (made.shape, made.dtype) == ((count + 1, 330), np.float32)
+    own = seed << 32 | crc32(np.asarray(sound).tobytes())
+    expected = [timbre_of(view, TimbreClip()) for view in views(sound, count, own)]
+    np.testing.assert_array_equal(made[:-1], np.concatenate(expected))
+    assert any((made[-1] == moment).all() for moment in moments(sound))
+
+
+def moments(sound):
+    """The descriptors of what a sound is from one of its segments on, in the first 0.7 s."""
+    starts = range(0, len(sound), 30 * 1024)
+    return [timbre_of(sound[start:], TimbreSegments())[0] for start in starts]
+
+
+def test_the_moment_is_any_of_a_sound():
+    sound = np.asarray(buzz(2.5)) * np.linspace(1, 0.1, round(2.5 * SECOND), dtype="f4")
+    last = [described(TimbreViews(1, seed), sound)[-1] for seed in SEEDS]
+    drawn = [{i for i, one in enumerate(moments(sound)) if (one == row).all()} for row in last]
+    assert all(len(places) == 1 for places in drawn)
+    assert set.union(*drawn) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("size", [1000, 44100, 65536])
+def test_descriptors_of_views_do_not_depend_on_the_chunks(size):
+    sound = np.asarray(buzz(2.2))
+    whole = described(TimbreViews(2), sound)
+    parts = [sound[start : start + size] for start in range(0, len(sound), size)]
+    np.testing.assert_array_equal(described(TimbreViews(2), *parts), whole)
+    np.testing.assert_array_equal(described(TimbreViews(2), sound[:0], sound), whole)
+
+
+def test_other_seeds_and_other_sounds_have_other_views():
+    sound = np.asarray(buzz(1))
+    once, again, other = (described(TimbreViews(2, seed), sound) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(once, again)
+    assert (once[:2] != other[:2]).any(axis=1).all()
+    # the same sound with another sample at its end is transposed by something else
+    changed = described(TimbreViews(2), np.r_[sound, np.float32(0)])
+    assert np.abs(once[1] - changed[1]).max() > 1
+
+
+def test_of_a_long_sound_there_are_views_of_the_first_20_seconds():
+    sound = np.asarray(buzz(21))
+    expected = described(TimbreViews(2), sound[: 20 * SECOND])
+    np.testing.assert_array_equal(described(TimbreViews(2), sound), expected)
+
+
+def test_views_of_no_samples_are_none():
+    assert described(TimbreViews()).shape == (0, 330)
+    assert described(TimbreViews(), np.zeros(0, "f4")).shape == (0, 330)
+
+
+@pytest.mark.parametrize("count", [1, 10, 255, 5000])
+@pytest.mark.parametrize("value", [0.0, 0.5, 1e-30])
+def test_descriptors_of_views_of_next_to_nothing_are_finite(count, value):
+    made = described(TimbreViews(2), np.full(count, value, "f4"))
+    assert made.shape == (3, 330)
+    assert np.isfinite(made).all()
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, "1", None, True])
+def test_what_is_no_seed_is_refused_when_it_is_used(seed):
+    with pytest.raises(InvalidParameter, match="seed is"):
+        described(TimbreViews(seed=seed), np.asarray(buzz(0.3)))
+    with pytest.raises(InvalidParameter, match="count=0"):
+        described(TimbreViews(count=0), np.asarray(buzz(0.3)))

@@ -11,6 +11,7 @@ import featureflow as ff
 import zounds
 from zounds import AudioSamples, Hit, SearchResults, TimeSlice
 from zounds.index.results import SearchResults as SearchResultsItself
+from zounds.index.results import stretches
 
 TONE = AudioSamples(np.linspace(-1, 1, 8000, dtype=np.float32), 8000)
 
@@ -23,7 +24,10 @@ def hits(*names):
 
 
 def results(*names, sound_of=lambda _id: TONE):
-    return SearchResults(np.zeros(16, np.uint8), hits(*names), sound_of)
+    def stretches_of(_id, times):
+        return [sound_of(_id)[time] for time in times]
+
+    return SearchResults(np.zeros(16, np.uint8), hits(*names), stretches_of)
 
 
 def played(html):
@@ -105,15 +109,15 @@ def test_the_sound_of_a_hit_is_its_stretch_and_no_more():
 def test_a_document_is_decoded_once_for_all_its_hits_however_they_are_ordered():
     decoded = []
 
-    def sound_of(_id):
+    def stretches_of(_id, times):
         decoded.append(_id)
-        return TONE if _id == "a" else TONE * 0.5
+        return [(TONE if _id == "a" else TONE * 0.5)[time] for time in times]
 
     places = [("a", 3), ("b", 1), ("a", 0), ("b", 2), ("a", 3)]
     found = SearchResults(
         np.zeros(1, np.uint8),
         [Hit(_id, TimeSlice(Fraction(place, 10), 0.1), 0, _id) for _id, place in places],
-        sound_of,
+        stretches_of,
     )
     sounds = played(found._repr_html_())
     assert sorted(decoded) == ["a", "b"]
@@ -181,3 +185,58 @@ def test_codes_that_are_not_of_sounds_have_no_player(in_folder):
     with pytest.raises(zounds.SearchError, match="codes of Coded is not computed from audio"):
         found.audio(found[0])
     assert found._repr_html_().count("<em>codes of Coded is not computed from audio</em>") == 5
+
+
+DECODED = []
+
+
+class Speak:
+    """A second of its own sound for each letter, as it is asked for."""
+
+    revision = 1
+
+    def stream(self):
+        return self
+
+    def step(self, text):
+        for letter in text:
+            DECODED.append(letter)
+            yield AudioSamples(np.full(8000, ord(letter), np.float32), 8000)
+
+    def flush(self):
+        return ()
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_of_a_long_sound_only_what_is_played_is_decoded(stored):
+    class Spoken(ff.BaseModel):
+        text = ff.JSONFeature(str.lower, store=True)
+        pcm = zounds.AudioSamplesFeature(Speak, needs=text, store=stored)
+        database = ff.InMemoryDatabase()
+
+    document = Spoken(Spoken.process(text="abcdefghij" * 100))
+    DECODED.clear()
+    times = [TimeSlice(2.5, 0.7), TimeSlice(0.9, 3.2), TimeSlice(4, 0), TimeSlice(4, 0.00001)]
+    parts = stretches(document, "pcm", times)
+    assert "".join(DECODED) == ("" if stored else "abcde")
+    whole = AudioSamples(np.repeat(np.float32([97, 98, 99, 100, 101]), 8000), 8000)
+    for part, time in zip(parts, times, strict=True):
+        assert isinstance(part, AudioSamples)
+        np.testing.assert_array_equal(part, whole[time])
+    late, beyond, rest = stretches(
+        document, "pcm", [TimeSlice(999, 5), TimeSlice(2000, 1), TimeSlice(998)]
+    )
+    assert (len(late), len(beyond), len(rest)) == (8000, 0, 16000)
+
+
+def test_a_player_of_a_long_hit_has_its_beginning_and_says_so():
+    asked = []
+
+    def stretches_of(_id, times):
+        asked.extend(times)
+        return [AudioSamples(np.zeros(round(time.duration * 8000)), 8000) for time in times]
+
+    hit = Hit("a", TimeSlice(10, 7200), 0, "a.wav")
+    html = SearchResults(np.zeros(1, np.uint8), [hit], stretches_of)._repr_html_()
+    assert asked == [TimeSlice(10, 120)]
+    assert "the first 120 of 7,200 seconds" in html

@@ -4,8 +4,18 @@ import pytest
 from featureflow.codec import decode, encode
 from featureflow.errors import InvalidParameter
 from featureflow.node import FittingNode, Transform
+from zounds.arrays import ConstantRateTimeSeries
 from zounds.errors import LearningError
-from zounds.learn.binary import ITQ, Hyperplanes, SimHash, cosines, packed, quantised
+from zounds.learn.binary import (
+    ITQ,
+    Hyperplanes,
+    Quantisation,
+    SimHash,
+    cosines,
+    packed,
+    quantised,
+)
+from zounds.units import SampleRate, Seconds
 
 
 def clusters(per_cluster=30, n=12, d=16, seed=0):
@@ -19,7 +29,7 @@ def distances(codes):
     return (codes[:, None] != codes[None]).sum(axis=2)
 
 
-@pytest.mark.parametrize("node", [ITQ(bits=8), SimHash(bits=8)])
+@pytest.mark.parametrize("node", [ITQ(bits=8), SimHash(bits=8), Quantisation()])
 def test_protocols(node):
     assert isinstance(node, FittingNode)
     assert isinstance(node.fit(clusters()[0]), Transform)
@@ -146,3 +156,36 @@ def test_what_cannot_be_learned_from_is_told(kind):
 def test_numbers_that_are_none_are_not_quantised():
     with pytest.raises(LearningError, match="nan"):
         quantised([[np.nan]])
+
+
+def test_quantisation_is_what_quantised_returns_row_by_row():
+    rows, _ = clusters()
+    node = Quantisation()
+    assert node.fit(rows) is node
+    made = node.transform(rows)
+    assert made.dtype == np.int8
+    np.testing.assert_array_equal(made, quantised(rows))
+    alone = np.concatenate([node.transform(rows[i : i + 1]) for i in range(len(rows))])
+    np.testing.assert_array_equal(alone, made)
+
+
+def test_quantisation_keeps_the_time_and_the_direction():
+    rate = SampleRate(Seconds(1), Seconds(2))
+    series = ConstantRateTimeSeries(clusters()[0][:4], rate)
+    made = Quantisation().transform(series)
+    assert isinstance(made, ConstantRateTimeSeries)
+    assert made.samplerate == rate
+    np.testing.assert_array_equal(Quantisation().transform(series * 8), made)
+
+
+def test_quantisation_is_stored_and_read_again():
+    assert decode(encode(Quantisation())) == Quantisation()
+
+
+def test_quantisation_of_what_cannot_be_is_told():
+    with pytest.raises(LearningError, match="no examples"):
+        Quantisation().fit(np.zeros((0, 4)))
+    for use in (Quantisation().fit, Quantisation().transform):
+        with pytest.raises(LearningError, match="nan"):
+            use([[0.0, np.nan]])
+    assert Quantisation().transform(np.zeros((0, 4))).shape == (0, 4)

@@ -1,0 +1,100 @@
+"""Learns what to compare sounds by, and makes them searchable."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from featureflow.document import Document
+from zounds.corpus import worker
+from zounds.corpus.generation import Sound, generation
+from zounds.corpus.home import Home
+from zounds.corpus.ingest import Tell
+from zounds.corpus.outcome import Progress
+from zounds.corpus.pool import Pool
+from zounds.corpus.presets import preset
+from zounds.errors import NotTrained
+from zounds.index.hamming import UNREADABLE
+from zounds.learn.transforms import whole
+
+_CODES = ("clip", "segments")
+
+
+def learn(home: Home, sounds: Home, seed: int, pool: Pool, tell: Tell) -> None:
+    """See `Corpus.learn`; the caller holds the lock.
+
+    Parameters
+    ----------
+    home : Home
+        Whose codes they will be.
+    sounds : Home
+        What is learned from.
+    seed : int
+    pool : Pool
+    tell : callable or None
+    """
+    chosen = preset(home.card()["preset"])
+    seed = whole("seed", seed, 0, 2**32 - 1)
+    # by content: the same sounds are learned from in the same order, wherever they lie
+    entries = sorted((entry["token"], entry["id"]) for entry in Document.entries(sounds.store))
+    ids = [_id for _, _id in entries]
+    job = replace(sounds.job, seed=seed)
+    model = worker.model_of(job, sounds.store)
+    lacking = [name for name in model.features if name not in sounds.sounds.features]
+    studied = [ids[place] for place in chosen.studied(len(ids), seed)]
+    for _ in _completed(pool, job, model, lacking, studied, "studying", tell):
+        pass  # what cannot be read is told below
+    learned = chosen.learn(map(model, ids), seed)
+    changes = home.catalogue.state().changes + 1
+    home.catalogue.learn(learned, seed=seed, learned_from=len(ids), changes=changes)
+
+
+def index(home: Home, pool: Pool, tell: Tell) -> int:
+    """See `Corpus.index`; the caller holds the lock."""
+    state = home.catalogue.state()
+    if not home.job.model:
+        raise NotTrained(f"{home.path} has learned no codes yet: call learn()")
+    indexed = Home(home.path, None).indexed()  # as it is on disk now
+    if state.indexed == state.changes and indexed is not None:
+        return len(indexed.ids)
+    model = home.model
+    ids = (document._id for document in model)
+    for _id, why in _completed(pool, home.job, model, _CODES, ids, "coding", tell):
+        warnings.warn(f"{model(_id)._name} is not indexed: {why}", stacklevel=3)
+    made = generation(preset(home.card()["preset"]), home.fingerprint(), _sounds(model))
+    home.publish(made)
+    home.catalogue.update(indexed=state.changes)
+    return len(made.ids)
+
+
+def _completed(
+    pool: Pool,
+    job: worker.Job,
+    model: Any,
+    features: Sequence[str],
+    ids: Iterable[str],
+    stage: str,
+    tell: Tell,
+) -> Iterator[tuple[str, str]]:
+    """Let workers compute features; yield the documents where it was not possible, and why."""
+    lacking = [_id for _id in ids if not all(map(model(_id)._is_stored, features))]
+    complete = partial(worker.complete, job, features)
+    done = 0
+    for results in pool.run(complete, lacking, lambda _: 0.0, lambda _id, why: (_id, why)):
+        yield from (result for result in results if result[1])
+        done += len(results)
+        if tell is not None:
+            tell(Progress(stage, done, len(lacking)))
+
+
+def _sounds(model: Any) -> Iterator[Sound]:
+    """Yield what is indexed of each document that can be read."""
+    for document in model:
+        try:
+            seconds = document.facts["seconds"]
+            yield Sound(document._id, seconds, document.clip, document.segments)
+        except UNREADABLE:
+            continue  # the workers have told
