@@ -249,7 +249,8 @@ def open_page(browser):
     """Open pages; afterwards nothing may have failed on them, or have asked another host."""
     contexts, faults = [], []
 
-    def opening(address="", width=1440, height=900, allowed=(), **options):
+    def opening(address, width=1440, height=900, allowed=(), **options):
+        origin = "/".join(address.split("/")[:3])
         viewport = {"width": width, "height": height}
         permissions = ["clipboard-read", "clipboard-write", "microphone"]
         context = browser.new_context(viewport=viewport, permissions=permissions, **options)
@@ -266,15 +267,13 @@ def open_page(browser):
                 faults.append(told)
 
         def on_request(request):
-            here = request.url.startswith((address.partition("/?")[0], "data:", "blob:"))
-            if address and not here:
+            if not request.url.startswith((origin, "data:", "blob:")):
                 faults.append(f"asked {request.url}")
 
         page.on("console", on_console)
         page.on("pageerror", lambda error: faults.append(f"failed: {error}"))
         page.on("request", on_request)
-        if address:
-            page.goto(address)
+        page.goto(address)
         return page
 
     yield opening

@@ -72,8 +72,8 @@ export function makeEditor(kernel: Kernel, run: (code: string) => void, leave: (
 
   input.addEventListener('input', event => {
     resize();
-    const typed = (event as InputEvent).data;
-    if (typed === '.' || completion.isOpen()) void completion.open();
+    if ((event as InputEvent).data === '.') void completion.open();
+    else completion.narrow();
   });
   input.addEventListener('keydown', event => {
     event.stopPropagation();
@@ -142,6 +142,7 @@ function makeCompletion(
   list: HTMLElement,
   onTaken: () => void,
 ) {
+  let all: string[] = [];
   let found = { matches: [] as string[], start: 0, end: 0 };
   let chosen = 0;
   let turn = 0;
@@ -190,14 +191,30 @@ function makeCompletion(
       return;
     }
     found = answer;
+    all = answer.matches;
     chosen = 0;
     if (takeOnly && found.matches.length === 1) take();
     else show();
+  };
+  /** Keep of what is shown what begins as was typed on. */
+  const narrow = () => {
+    if (list.hidden) return;
+    const end = input.selectionStart;
+    const typed = input.value.slice(found.start, end);
+    const matches = all.filter(match => match.startsWith(typed));
+    if (end < found.start || !matches.length) {
+      close();
+      return;
+    }
+    found = { ...found, matches, end };
+    chosen = 0;
+    show();
   };
   return {
     open,
     close,
     take,
+    narrow,
     isOpen: () => !list.hidden,
     move: (step: number) => {
       chosen = (chosen + step + found.matches.length) % found.matches.length;
