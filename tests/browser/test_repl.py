@@ -14,7 +14,7 @@ def python(corpus, serve):
 def repl(python, open_page):
     """The REPL on a page of its own, ready."""
     address, token = python
-    page = open_page(f"{address}repl#token={token}", allowed=["Failed to load resource"])
+    page = open_page(f"{address}repl#token={token}", allowed=["inline event handler"])
     page.wait_for_selector(".repl-state.idle", timeout=60_000)
     page.locator(".prompt textarea").fill("")
     return page

@@ -25,12 +25,12 @@ export function fitted(x: Float32Array, y: Float32Array): Camera {
   return { x: (left + right) / 2, y: (low + high) / 2, zoom: Math.max(1, 1.9 / widest) };
 }
 
-/** Return between which values 98 of 100 are, with a margin. */
+/** Return between which values 94 of 100 are, with a margin. */
 function most(values: Float32Array): Point {
   const sorted = values.slice().sort();
   const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))] as number;
-  const margin = 0.04 * (at(0.99) - at(0.01));
-  return [at(0.01) - margin, at(0.99) + margin];
+  const margin = 0.1 * (at(0.97) - at(0.03));
+  return [at(0.03) - margin, at(0.97) + margin];
 }
 const LEAST = 0.8;
 const MOST = 200;
