@@ -54,12 +54,7 @@ def main(
 
 app.add_typer(keeping.app)
 app.add_typer(asking.app)
-app.command(
-    epilog=options.examples(
-        "zounds serve --open                         the page, in your browser",
-        "zounds serve --port 9000 --repl             with Python in it",
-    )
-)(serving.serve)
+app.add_typer(serving.app)
 
 
 def run() -> None:

@@ -6,14 +6,22 @@ from typing import Annotated, Any
 
 import typer
 
-from zounds.cli import printing
+from zounds.cli import options, printing
 from zounds.cli.options import CorpusPath, corpus_path
 from zounds.corpus.corpus import Corpus
 from zounds.errors import CorpusError
 
 _MEGABYTE = 1 << 20
 
+app = typer.Typer(rich_markup_mode="rich")
 
+
+@app.command(
+    epilog=options.examples(
+        "zounds serve --open                         the page, in your browser",
+        "zounds serve --port 9000 --repl             with Python in it",
+    )
+)
 def serve(
     corpus: CorpusPath = None,
     port: Annotated[
@@ -59,8 +67,8 @@ def serve(
 
         talk = Repl(_kernel(chosen), remote=remote_repl)
     hosts = frozenset([host, *(name or [])])
-    app = corpus_app(chosen, round(max_upload * _MEGABYTE), hosts, talk)
-    server = Server(app, host, port, talk.leave if talk else None)
+    page_app = corpus_app(chosen, round(max_upload * _MEGABYTE), hosts, talk)
+    server = Server(page_app, host, port, talk.leave if talk else None)
     if not page.is_built():
         for line in page.missing().splitlines():
             printing.line(line)

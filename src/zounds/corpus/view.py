@@ -17,7 +17,7 @@ from zounds.corpus.home import CARD, Home
 from zounds.corpus.outcome import Outcome, Progress
 from zounds.corpus.search import Asked, Unit, search, searchable
 from zounds.corpus.spaces import KIND
-from zounds.errors import CorpusError
+from zounds.errors import CorpusError, SearchError
 from zounds.index.hamming import Snapshot
 from zounds.index.results import SearchResults
 
@@ -82,6 +82,8 @@ class View:
         """
         changes = self.changes
         if unit not in self._snapshots or self._snapshots[unit][0] != changes:
+            if not self._home.exists():  # to look into its store would make one
+                raise SearchError(f"{self._home.path} holds no sounds yet: add some first")
             found = searchable(self._home)
             ids, rates = found.ids, [found.rate] * len(found.ids)
             offsets = np.arange(len(ids) + 1) if unit == "clip" else found.offsets

@@ -193,4 +193,12 @@ def documents(server):
 @pytest.fixture(scope="session")
 def talk_to():
     """A function: a server with a REPL -> someone who talks to it."""
-    return Talk
+    made = []
+
+    def talking(served):
+        made.append(Talk(served))
+        return made[-1]
+
+    yield talking
+    for talk in made:
+        talk.client.close()
