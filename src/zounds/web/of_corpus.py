@@ -44,6 +44,7 @@ class CorpusLibrary:
         self.command = f"zounds --corpus {shlex.quote(str(corpus.path))} index SOURCE"
         self._facts = Kept(self._read_facts)
         self._counts = Kept(self._count)
+        self._evaluation = Kept(lambda: corpus.evaluate(workers=1).record())
         self._shelf: Shelf | None = None
 
     @property
@@ -200,4 +201,5 @@ class CorpusLibrary:
     def evaluation(self) -> dict[str, Any] | None:
         """See `Library`."""
         self.snapshot("clip")
-        return self.corpus.evaluate(workers=1).record()
+        record: dict[str, Any] = self._evaluation.get(self.changes)
+        return record
