@@ -3,8 +3,11 @@
 import './styles/tokens.css';
 import './styles/base.css';
 import './styles/shell.css';
+import './styles/side.css';
+import './styles/player.css';
 import './styles/query.css';
 import './styles/results.css';
+import './styles/cards.css';
 import './styles/panels.css';
 import { App } from './app';
 import { byId, choice, set, showIcons } from './lib/dom';
