@@ -287,7 +287,7 @@ class Corpus:
             If there are no documents.
         """
         pool = Pool(workers)
-        with self._home.changing(), telling(self._home, progress) as tell:
+        with self._home.changing(), telling(self._home, progress, "coding") as tell:
             return learning.index(self._home, pool, tell)
 
     # ------------------------------------------------------------------ searching

@@ -146,7 +146,9 @@ class View:
 
 
 @contextmanager
-def telling(home: Home, tell: Callable[[Progress], None] | None) -> Iterator[Any]:
+def telling(
+    home: Home, tell: Callable[[Progress], None] | None, task: str = "reading"
+) -> Iterator[Any]:
     """Let other processes know how far the work is, besides whoever is told.
 
     Parameters
@@ -154,6 +156,8 @@ def telling(home: Home, tell: Callable[[Progress], None] | None) -> Iterator[Any
     home : Home
         Of a corpus that this process is changing.
     tell : callable or None
+    task : str
+        What is done, before it is known how much there is of it.
 
     Yields
     ------
@@ -164,7 +168,7 @@ def telling(home: Home, tell: Callable[[Progress], None] | None) -> Iterator[Any
     last = 0.0
     first: tuple[str, int] = ("", 0)
 
-    def told(progress: Progress) -> None:
+    def write(progress: Progress) -> None:
         nonlocal last, first, begun
         now = time.time()
         if first[0] != progress.task:
@@ -173,9 +177,13 @@ def telling(home: Home, tell: Callable[[Progress], None] | None) -> Iterator[Any
             last = now
             parts = {"pid": os.getpid(), "begun": begun, "time": now, "first": first[1]}
             _write(path, {**asdict(progress), **parts})
+
+    def told(progress: Progress) -> None:
+        write(progress)
         if tell is not None:
             tell(progress)
 
+    write(Progress(task, 0, 0))
     try:
         yield told
     finally:
