@@ -1,70 +1,35 @@
-"""Builds the page when zounds is installed or packed: Node.js makes it of ``frontend/``."""
+"""Builds what is not Python while the package is built or installed: the library and the page."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
+import runpy
+import sysconfig
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-STATIC = Path("src", "zounds", "web", "static")
 
-
-class BuildPage(BuildHookInterface):
-    """Without Node.js, everything is installed but the page, and `zounds serve` says so.
-
-    `ZOUNDS_PAGE=required` makes it an error not to have the page, for releases; `ZOUNDS_PAGE=none`
-    leaves it as it is.
-    """
-
-    PLUGIN_NAME = "custom"
+class Built(BuildHookInterface):
+    """Puts the library and the page into the wheel, where they could be made."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build the page, where its sources are newer than it is."""
-        root, wish = Path(self.root), os.environ.get("ZOUNDS_PAGE", "")
-        if wish != "none" and not is_fresh(root):
-            trouble = build(root)
-            if trouble and wish == "required":
-                raise RuntimeError(f"the page was not built: {trouble}")
-            if trouble:
-                self.app.display_warning(f"zounds is installed without its page: {trouble}")
+        """See hatchling."""
+        trouble = runpy.run_path(str(Path(self.root) / "hatch_page.py"))["page"](Path(self.root))
+        if trouble:
+            self.app.display_warning(f"zounds is installed without its page: {trouble}")
+        if self.target_name == "wheel":
+            self._compile(build_data)
 
-
-def is_fresh(root: Path) -> bool:
-    """Return whether the page is there, and newer than what it is made of."""
-    page, frontend = root / STATIC / "index.html", root / "frontend"
-    if not frontend.is_dir():
-        return True  # a source distribution has the page itself
-    parts = [path for path in frontend.iterdir() if path.name not in ("node_modules", "dist")]
-    sources = [file for part in parts for file in (part, *part.rglob("*")) if file.is_file()]
-    newest = max((source.stat().st_mtime for source in sources), default=0.0)
-    return page.is_file() and page.stat().st_mtime >= newest
-
-
-def build(root: Path) -> str:
-    """Build the page; return why that was not possible, or nothing."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        return "there is no Node.js; install version 20 or newer with npm, and zounds again"
-    frontend = root / "frontend"
-    for command in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
-        done = subprocess.run(  # noqa: S603
-            [npm, *command], cwd=frontend, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        if done.returncode:
-            sys.stderr.buffer.write(done.stdout)
-            return f"npm {command[0]} failed in {frontend}"
-    # all of it or nothing: whoever serves the page meanwhile has the old one
-    draft, old = root / f"{STATIC}.new", root / f"{STATIC}.old"
-    shutil.rmtree(draft, ignore_errors=True)
-    shutil.copytree(frontend / "dist", draft)
-    os.utime(draft / "index.html")
-    if (root / STATIC).exists():
-        (root / STATIC).rename(old)
-    draft.rename(root / STATIC)
-    shutil.rmtree(old, ignore_errors=True)
-    return ""
+    def _compile(self, build_data: dict[str, Any]) -> None:
+        program = Path(self.root) / "src" / "zounds" / "_native" / "build.py"
+        library = runpy.run_path(str(program))["build"]()
+        if library is None:
+            self.app.display_warning(
+                "zounds: there is no C compiler; searching works without, and takes longer"
+            )
+            return
+        platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+        build_data["pure_python"] = False
+        build_data["tag"] = f"py3-none-{platform}"
+        build_data["artifacts"].append(str(library.relative_to(self.root)))

@@ -26,6 +26,7 @@ from zounds.quality import chance, hits, quality, scores
 
 SEEDS = (0, 1, 2)
 VIEWS = 4
+BEGINNINGS = 0.25  # as in TimbreViews
 
 LONGEST = 20  # s
 CANDIDATES = 100
@@ -65,7 +66,10 @@ class Corpus:
         random = np.random.default_rng(seed)
         views_of = [self.notes[i].views[seed] for i in which]
         segments = [self.notes[i].segments for i in which]
-        moments = [random.choice(of_one, 1) for of_one in segments]
+        moments = [
+            of_one[:1] if random.random() < BEGINNINGS else random.choice(of_one, 1)
+            for of_one in segments
+        ]
         return np.concatenate([self.clips[which, None], views_of, moments], axis=1)
 
     def halves(self) -> tuple[np.ndarray, np.ndarray]:

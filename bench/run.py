@@ -25,6 +25,7 @@ import graph
 import ingest
 import page
 import quality
+import search
 import timbre
 
 HERE = Path(__file__).parent
@@ -36,6 +37,7 @@ PARTS = {
     "timbre": timbre,
     "quality": quality,
     "page": page,
+    "search": search,
 }
 HEAD = """# Results
 

@@ -26,7 +26,7 @@ LAYERS = [
     [["featureflow.computation"]],
     [["featureflow.model"], ["featureflow.upkeep"]],
     [["featureflow"]],
-    [["zounds.errors"]],
+    [["zounds.errors"], ["zounds._native"]],
     [["zounds.units"], ["zounds.display"]],
     [["zounds.arrays"]],
     [["zounds.feature_types"]],

@@ -45,7 +45,7 @@ from zounds.errors import (
 from zounds.feature_types import AudioSamplesFeature, ConstantRateTimeSeriesFeature
 from zounds.index.hamming import HammingIndex, hamming_index
 from zounds.index.results import Hit, SearchResults
-from zounds.learn.binary import ITQ, Quantisation, SimHash
+from zounds.learn.binary import ITQ, SimHash
 from zounds.learn.discriminant import Discriminant
 from zounds.learn.kmeans import KMeans
 from zounds.learn.learned import Learned
@@ -127,7 +127,6 @@ __all__ = [
     "PartialAudio",
     "PreprocessingPipeline",
     "Progress",
-    "Quantisation",
     "Report",
     "Resample",
     "ReservoirSampler",

@@ -5,6 +5,7 @@ keep the old format readable, and the old fingerprints, or raise the number of t
 """
 
 import json
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,7 +14,10 @@ import numpy as np
 import featureflow as ff
 import zounds
 from featureflow.codec import decode, encode
+from zounds.index.segment import Coded
+from zounds.index.segments import Segments
 
+INDEX = Path(__file__).parent / "v1" / "index"
 GOLDEN = json.loads((Path(__file__).parent / "v1.json").read_text())
 
 VALUES = {
@@ -82,3 +86,42 @@ def test_records_are_written_the_same():
 
 def test_computations_have_the_same_fingerprints():
     assert fingerprints() == GOLDEN["fingerprints"]
+
+
+def indexed(_id, packed):
+    rate = zounds.SampleRate(Fraction(7, 10), Fraction(8, 10))
+    return Coded(_id, f"{_id}.wav", "token", rate, np.array(packed, "u1"))
+
+
+def write_index(folder):
+    """One segment whose codes are collapsed and one where they differ; one document is removed."""
+    index = Segments(folder)
+    with index.changing() as writer:
+        same = [[1, 2, 3]] * 5 + [[4, 5, 6]] * 4
+        writer.replace("fingerprint", 24, [indexed("b", same), indexed("a", same[3:])])
+        writer.change([indexed("gr\u00fcn", [[1, 2, 2], [0, 0, 0]])])
+        writer.change(remove=["a"])
+    return index
+
+
+def test_an_index_is_read(tmp_path):
+    folder = shutil.copytree(INDEX, tmp_path / "index")
+    snapshot = Segments(folder).snapshot()
+    snapshot.check()
+    assert (snapshot.fingerprint, snapshot.bits, snapshot.generation) == ("fingerprint", 24, 3)
+    assert snapshot.ids == ["b", "gr\u00fcn"]
+    assert len(snapshot) == 11
+    (hits,) = snapshot.search(np.array([[1, 2, 3]], "u1"), 100)
+    assert [(hit._id, hit.name, hit.distance) for hit in hits] == [
+        *[("b", "b.wav", 0)] * 5,
+        ("gr\u00fcn", "gr\u00fcn.wav", 1),
+        ("gr\u00fcn", "gr\u00fcn.wav", 4),
+        *[("b", "b.wav", 7)] * 4,
+    ]
+    assert hits[4].time == zounds.TimeSlice(Fraction(28, 10), Fraction(8, 10))
+
+
+def test_an_index_is_written_the_same(tmp_path):
+    write_index(tmp_path)
+    written = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name != "lock"}
+    assert written == {path.name: path.read_bytes() for path in INDEX.iterdir()}

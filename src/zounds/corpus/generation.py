@@ -17,9 +17,6 @@ from zounds.corpus.spaces import KIND, Layer, Space
 from zounds.errors import SearchError
 from zounds.units import SampleRate, Seconds, TimeSlice
 
-HEARD = 20
-"""How much of the beginning of a sound its clip stands for, at most [unit=s]."""
-
 _PAIRS = 4096
 _ROWS = 4096
 
@@ -135,28 +132,21 @@ def generation(preset: Any, fingerprint: str, sounds: Iterable[Sound]) -> Genera
     if rate is None:
         raise SearchError("there are no sounds to index: add some first")
     space: Space = preset.space(np.concatenate(clips))
-    counts = list(map(len, segments))
     return Generation(
         fingerprint=fingerprint,
         bits=preset.bits,
         ids=ids,
         seconds=np.array(seconds),
         rate=rate,
-        offsets=np.cumsum([0, *counts], dtype=np.int64),
+        offsets=np.cumsum([0, *map(len, segments)], dtype=np.int64),
         space=space,
-        segments=_layers(space, np.concatenate(segments), counts, rate),
+        segments=_layers(space, np.concatenate(segments)),
     )
 
 
-def _layers(
-    space: Space, rows: npt.NDArray[Any], counts: list[int], rate: SampleRate
-) -> dict[str, Layer]:
-    """Return the segments as they are compared, made block by block."""
-    owners = np.repeat(np.arange(len(counts)), counts)
-    numbers = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    late = numbers * float(rate.frequency) >= HEARD
-    blocks = [slice(start, start + _ROWS) for start in range(0, len(rows), _ROWS)]
-    made = [space.segments(rows[b], owners[b], late[b]) for b in blocks]
+def _layers(space: Space, rows: npt.NDArray[Any]) -> dict[str, Layer]:
+    """Return segments as they are compared, made block by block."""
+    made = [space.segments(rows[i : i + _ROWS]) for i in range(0, len(rows), _ROWS)]
     return {like: Layer.joined([layers[like] for layers in made]) for like in made[0]}
 
 

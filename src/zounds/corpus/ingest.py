@@ -73,7 +73,8 @@ def describe(
 
     def is_decoded(outcome: Outcome) -> bool:
         before = stored.get(outcome.uri)
-        return before is None or before != worker.content_of(home.store, outcome.id or "")
+        failed = outcome.id is None
+        return before is None or failed or before != worker.content_of(home.store, str(outcome.id))
 
     places = [
         (task.before.uri, task.source.uri)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -22,12 +23,12 @@ from zounds.audio.decode import check_sound, open_audio
 from zounds.corpus.generation import Generation
 from zounds.corpus.home import Home
 from zounds.corpus.places import into_archive, local_path
+from zounds.corpus.ranking import by_codes, by_vectors
 from zounds.corpus.spaces import KIND, LIKE, Layer, Space
 from zounds.errors import SearchError
 from zounds.feature_types import AudioSamplesFeature
-from zounds.index.hamming import distances_to, packed_code
+from zounds.index.hamming import packed_code
 from zounds.index.results import Hit, SearchResults, stretches
-from zounds.learn.binary import cosines
 from zounds.units import Seconds
 
 Unit = Literal["clip", "segment"]
@@ -36,10 +37,6 @@ UNITS = ("clip", "segment")
 
 _PIECE = 1 << 16
 _ROUNDING = Fraction(1, 10**6)  # segments; a time that was printed is not exact
-
-# How many are ranked by their vectors, at least, and how many moments of one sound among them.
-_CANDIDATES = 100
-_MOMENTS = 5
 
 
 @dataclass(frozen=True)
@@ -119,7 +116,7 @@ def searchable(home: Home) -> Generation:
     SearchError
         If there is nothing, with what to do about it.
     """
-    found = home.indexed() if home.job.model else None
+    found = home.indexed() if home.exists() and home.job.model else None
     if found is not None and found.fingerprint == home.fingerprint():
         return found
     _check_sounds(home)
@@ -216,7 +213,7 @@ class Query:
             code = self._code(thing)
             if code is not None:
                 return self._known(code)
-            return self._space.queries(self._rows(thing), self._like, self._layers)
+            return self._space.queries(self._rows(thing), self._like, self._unit)
         if self._like != KIND:
             raise SearchError("several sounds are compared by kind: leave like out")
         for one in (thing, *rest):
@@ -225,7 +222,7 @@ class Query:
         # the stretch is that of the first one
         others = Query(self._model, self._generation, Asked(self._unit, self._like))
         wanted = [self._rows(thing), *map(others._rows, more)]
-        return self._space.mixed(wanted, [others._rows(one) for one in less], self._layers)
+        return self._space.mixed(wanted, [others._rows(one) for one in less], self._unit)
 
     @property
     def _space(self) -> Space:
@@ -387,24 +384,19 @@ def hits(
 ) -> Iterator[CorpusHit]:
     """Yield the best hits for any row of a query, at most `per_file` from one document."""
     layer = generation.layers(unit)[like]
-    distances = distances_to(layer.codes, query.codes)
-    order = np.argsort(distances, kind="stable")
+    near = by_codes(generation, unit, layer, query)
     if among is not None:
-        wanted = np.array([_id in among for _id in generation.ids], bool)
-        order = order[wanted[generation.owners(unit, order)]]
-    scores = np.maximum(0, 1 - distances / generation.typical(unit))
-    if query.vectors is not None and layer.vectors is not None:
-        order = _candidates(generation.owners(unit, order), order, n_results, per_file)
-        near = cosines(query.vectors, layer.vectors[order]).max(axis=0)
-        order = order[np.argsort(-near, kind="stable")]
-        scores[order] = np.sort(np.maximum(0, near))[::-1]
-    taken: dict[int, int] = {}
+        near = (one for one in near if generation.ids[one[1]] in among)
+    # a vector of silence may be zero, which has no direction
+    if query.vectors is not None and layer.vectors is not None and query.vectors.any():
+        near = by_vectors(near, layer.vectors, query.vectors, n_results, per_file)
+    taken: Counter[int] = Counter()
     known: dict[int, dict[str, Any] | None] = {}
     found = 0
-    for row, document in zip(order.tolist(), generation.owners(unit, order).tolist(), strict=True):
-        if per_file is not None and taken.get(document, 0) >= per_file:
+    for row, document, distance, score in near:
+        if per_file is not None and taken[document] >= per_file:
             continue
-        taken[document] = taken.get(document, 0) + 1
+        taken[document] += 1
         _id = generation.ids[document]
         if document not in known:
             known[document] = _entry(model, _id)
@@ -414,27 +406,14 @@ def hits(
         yield CorpusHit(
             _id,
             generation.time(unit, document, row),
-            int(distances[row]),
+            distance,
             entry["name"],
             entry["roots"]["meta"]["uri"],
-            float(scores[row]),
+            score,
         )
         found += 1
         if found == n_results:
             return
-
-
-def _candidates(
-    owners: npt.NDArray[np.intp], order: npt.NDArray[np.intp], n_results: int, per_file: int | None
-) -> npt.NDArray[np.intp]:
-    """Return the rows to rank by their vectors: the nearest ones, not too many of one document."""
-    if per_file is not None:
-        by_owner = np.argsort(owners, kind="stable")
-        starts = np.searchsorted(owners[by_owner], owners[by_owner])
-        rank = np.empty(len(owners), np.intp)
-        rank[by_owner] = np.arange(len(owners)) - starts
-        order = order[rank < _MOMENTS * per_file]
-    return order[: max(_CANDIDATES, 2 * n_results) * (1 if per_file is None else _MOMENTS)]
 
 
 def _entry(model: Any, _id: str) -> dict[str, Any] | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 import featureflow as ff
 from zounds.errors import SearchError
+from zounds.index.codes import Codes as PreparedCodes
 from zounds.learn.binary import ITQ, Hyperplanes, packed, quantised
-from zounds.learn.smoothing import expanded, in_context, smoothed
+from zounds.learn.smoothing import EXPANSION, smoothed, towards
 from zounds.learn.transforms import UnitNorm
 
 Array = npt.NDArray[Any]
@@ -23,6 +24,9 @@ Numbers = npt.NDArray[np.intp]
 KIND, SAME = "kind", "same"
 LIKE = (KIND, SAME)
 
+_CANDIDATES = 100  # clips, among which the nearest ones are looked for
+_EQUAL = 0.9999  # the cosine of what differs by a gain, or by rounding
+_ROWS = 256
 _AWAY = 0.5  # how strongly a query is driven from what it shall not be like (Rocchio's gamma)
 
 
@@ -52,6 +56,11 @@ class Layer:
     def __len__(self) -> int:
         return len(self.codes)
 
+    @cached_property
+    def prepared(self) -> PreparedCodes:
+        """zounds.index.Codes : The codes, to be searched."""
+        return PreparedCodes(self.codes)
+
 
 class Space(Protocol):
     """Where the sounds of one collection are compared.
@@ -65,23 +74,11 @@ class Space(Protocol):
         """dict of str to Layer : The clips of the collection, as they are compared in each way."""
         ...
 
-    def segments(
-        self, rows: Array, owners: Numbers, late: npt.NDArray[np.bool_]
-    ) -> dict[str, Layer]:
-        """Return segments, as they are compared in each way.
-
-        Parameters
-        ----------
-        rows : np.ndarray [shape=(m, d)]
-            What documents have of each.
-        owners : np.ndarray of int [shape=(m,), range=[0, clips)]
-            The clips that they are of.
-        late : np.ndarray of bool [shape=(m,)]
-            Whether they lie behind the beginning, which is all that a clip is described by.
-        """
+    def segments(self, rows: Array) -> dict[str, Layer]:
+        """Return segments, of which documents have these rows, as they are compared in each way."""
         ...
 
-    def queries(self, rows: Array, like: str, among: dict[str, Layer]) -> Layer:
+    def queries(self, rows: Array, like: str, unit: str) -> Layer:
         """Return what is searched with.
 
         Parameters
@@ -89,12 +86,12 @@ class Space(Protocol):
         rows : np.ndarray [shape=(m, d)]
             What a document would have of it.
         like : str
-        among : dict of str to Layer
-            What is searched.
+        unit : str
+            Whether they are clips or segments.
         """
         ...
 
-    def mixed(self, wanted: list[Array], unwanted: list[Array], among: dict[str, Layer]) -> Layer:
+    def mixed(self, wanted: list[Array], unwanted: list[Array], unit: str) -> Layer:
         """Return what is like some sounds, and unlike others, by ``kind``."""
         ...
 
@@ -116,17 +113,15 @@ class BitSpace:
         """Return the space of the codes of clips [shape=(n, bits)]."""
         return cls({KIND: Layer(packed(clips), None)})
 
-    def segments(
-        self, rows: Array, owners: Numbers, late: npt.NDArray[np.bool_]
-    ) -> dict[str, Layer]:
+    def segments(self, rows: Array) -> dict[str, Layer]:
         """See `Space.segments`."""
         return {KIND: Layer(packed(rows), None)}
 
-    def queries(self, rows: Array, like: str, among: dict[str, Layer]) -> Layer:
+    def queries(self, rows: Array, like: str, unit: str) -> Layer:
         """See `Space.queries`."""
         return Layer(packed(rows), None)
 
-    def mixed(self, wanted: list[Array], unwanted: list[Array], among: dict[str, Layer]) -> Layer:
+    def mixed(self, wanted: list[Array], unwanted: list[Array], unit: str) -> Layer:
         """Return the codes of all that is wanted: what is near to one of them is found."""
         if unwanted:
             raise SearchError(
@@ -139,12 +134,16 @@ class BitSpace:
 @ff.storable("zounds.corpus.Neighbourhoods")
 @dataclass(frozen=True, eq=False)
 class Neighbourhoods:
-    """Documents have small vectors; by kind, what the neighbours have made of them is compared.
+    """Documents have vectors; by kind, what their neighbours make of them is compared.
+
+    Clips are `smoothed` along the graph of all clips. Segments and queries are drawn towards their
+    nearest clips, both in the same way: the same moment is the same vector. A query that is one of
+    the clips is what this clip is.
 
     Parameters
     ----------
     clips : dict of str to Layer
-        ``same``: as they are; ``kind``: `smoothed`.
+        ``same``: as they are; ``kind``: smoothed.
     planes : dict of str to Hyperplanes
         What makes the codes in each way.
     """
@@ -154,32 +153,31 @@ class Neighbourhoods:
 
     @classmethod
     def of(cls, clips: Array) -> Neighbourhoods:
-        """Return the space of the vectors of clips [shape=(n, d), dtype=int8]."""
-        ways = {KIND: quantised(smoothed(_unit(clips))), SAME: clips}
-        planes = {like: ITQ().fit(_unit(vectors)) for like, vectors in ways.items()}
-        return cls({like: _layer(planes[like], vectors) for like, vectors in ways.items()}, planes)
+        """Return the space of clips [shape=(n, d), dtype=float32], of norm 1 or 0."""
+        ways = {KIND: smoothed(clips), SAME: clips}
+        planes = {like: ITQ().fit(rows) for like, rows in ways.items()}
+        return cls({like: _layer(planes[like], rows) for like, rows in ways.items()}, planes)
 
-    def segments(
-        self, rows: Array, owners: Numbers, late: npt.NDArray[np.bool_]
-    ) -> dict[str, Layer]:
-        """See `Space.segments`: those at the beginning are drawn to their clips, later ones not."""
-        drawn = quantised(in_context(_unit(rows), _unit(self._vectors(KIND)[owners])))
-        if late.any():
-            drawn[late] = self._expanded(rows[late])
-        return {KIND: _layer(self.planes[KIND], drawn), SAME: _layer(self.planes[SAME], rows)}
+    def segments(self, rows: Array) -> dict[str, Layer]:
+        """See `Space.segments`."""
+        return {like: self.queries(rows, like, "segment") for like in LIKE}
 
-    def queries(self, rows: Array, like: str, among: dict[str, Layer]) -> Layer:
-        """See `Space.queries`: what is in the collection is what it is there."""
+    def queries(self, rows: Array, like: str, unit: str) -> Layer:
+        """See `Space.queries`."""
         raw = _layer(self.planes[SAME], rows)
         if like == SAME:
             return raw
-        found = _layer(self.planes[KIND], self._expanded(rows))
-        for known, row in _equal(among[SAME], raw):
-            found.codes[row] = among[KIND].codes[known]
-            _vectors_of(found)[row] = _vectors_of(among[KIND])[known]
+        places, near = self._nearest(raw, rows)
+        kinds = self.clips[KIND]
+        drawn = towards(rows, _unit(_vectors(kinds)[places]), near)
+        found = _layer(self.planes[KIND], drawn)
+        if unit == "clip" and len(rows):
+            (known,) = np.nonzero(near[:, 0] >= _EQUAL)
+            found.codes[known] = kinds.codes[places[known, 0]]
+            _vectors(found)[known] = _vectors(kinds)[places[known, 0]]
         return found
 
-    def mixed(self, wanted: list[Array], unwanted: list[Array], among: dict[str, Layer]) -> Layer:
+    def mixed(self, wanted: list[Array], unwanted: list[Array], unit: str) -> Layer:
         """Return one vector, nearer to what is wanted and farther from what is not.
 
         References
@@ -189,46 +187,42 @@ class Neighbourhoods:
         """
 
         def centre(sounds: list[Array]) -> Array:
-            each = [_vectors_of(self.queries(rows, KIND, among)) for rows in sounds]
+            each = [_vectors(self.queries(rows, KIND, unit)) for rows in sounds]
             return np.asarray(np.mean([_unit(vectors).mean(axis=0) for vectors in each], axis=0))
 
         mixture = centre(wanted)
         if unwanted:
             mixture = mixture - _AWAY * centre(unwanted)
-        return _layer(self.planes[KIND], quantised(mixture[np.newaxis]))
+        return _layer(self.planes[KIND], mixture[np.newaxis])
 
-    def _expanded(self, rows: Vectors) -> Vectors:
-        known, drawn = _unit(self._vectors(SAME)), _unit(self._vectors(KIND))
-        return quantised(expanded(_unit(rows), known, drawn))
+    def _nearest(self, raw: Layer, rows: Array) -> tuple[Numbers, Array]:
+        """Return the nearest clips of each row, and their cosines [shape=(m, k) each].
 
-    def _vectors(self, like: str) -> Vectors:
-        return _vectors_of(self.clips[like])
+        They are chosen from those that have the nearest codes.
+        """
+        clips = self.clips[SAME]
+        _, candidates = clips.prepared.search(raw.codes, _CANDIDATES)
+        places, cosines = [], []
+        for start in range(0, len(rows), _ROWS):
+            block = candidates[start : start + _ROWS]
+            vectors = _unit(_vectors(clips)[block])
+            near = np.matmul(vectors, rows[start : start + _ROWS, :, np.newaxis])[..., 0]
+            best = np.argsort(-near, axis=1, kind="stable")[:, :EXPANSION]
+            places.append(np.take_along_axis(block, best, axis=1))
+            cosines.append(np.take_along_axis(near, best, axis=1))
+        return np.concatenate(places), np.concatenate(cosines)
 
 
-def _layer(planes: Hyperplanes, vectors: Vectors) -> Layer:
-    """Return vectors with their codes, which come of these bytes, so that equal ones are equal."""
-    return Layer(packed(planes.transform(_unit(vectors))), vectors)
+def _layer(planes: Hyperplanes, rows: Array) -> Layer:
+    return Layer(packed(planes.transform(rows)), quantised(rows))
 
 
-def _vectors_of(layer: Layer) -> Vectors:
+def _vectors(layer: Layer) -> Vectors:
     assert layer.vectors is not None  # noqa: S101  # a space of vectors has some
     return layer.vectors
 
 
-def _unit(vectors: Vectors) -> npt.NDArray[np.float32]:
-    return np.asarray(UnitNorm().transform(vectors), np.float32)
-
-
-def _equal(layer: Layer, others: Layer) -> Iterator[tuple[int, int]]:
-    """Yield which row of a layer equals which of another; of several equal ones, the first."""
-    near = np.flatnonzero(np.isin(_as_one(layer.codes), _as_one(others.codes)))
-    vectors = _vectors_of(layer)
-    first = {vectors[place].tobytes(): int(place) for place in near[::-1]}
-    for row, vector in enumerate(_vectors_of(others)):
-        if vector.tobytes() in first:
-            yield first[vector.tobytes()], row
-
-
-def _as_one(codes: Codes) -> Array:
-    """Return each code as a single value."""
-    return np.ascontiguousarray(codes).view(np.dtype((np.void, codes.shape[1]))).ravel()
+def _unit(vectors: Array) -> npt.NDArray[np.float32]:
+    """Return vectors of norm 1, along the last axis."""
+    flat = np.reshape(vectors, (-1, vectors.shape[-1]))
+    return np.asarray(UnitNorm().transform(flat), np.float32).reshape(vectors.shape)

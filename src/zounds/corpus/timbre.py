@@ -19,10 +19,8 @@ from zounds.dsp.timbre import LEVELS
 from zounds.errors import LearningError
 from zounds.feature_types import ConstantRateTimeSeriesFeature
 from zounds.index.hamming import UNREADABLE
-from zounds.learn.binary import Quantisation
 from zounds.learn.discriminant import Discriminant
 from zounds.learn.learned import Learned
-from zounds.learn.pipeline import Pipeline
 from zounds.pipelines import timbre
 
 
@@ -31,7 +29,7 @@ class Timbre:
 
     Of up to 2,500 sounds there are views, transposed, filtered and cut, which tell what does not
     matter; these and up to 20,000 more are paired with their neighbours, which tells what kinds
-    there are. A sound is 64 numbers of a byte each, a code has 128 bits.
+    there are. A sound is 64 numbers, kept as a byte each to be searched; a code has 128 bits.
     """
 
     bits = 128
@@ -81,8 +79,7 @@ class Timbre:
         if not examples:
             raise LearningError("there are no sounds to learn from: add some that can be read")
         more = np.concatenate(others) if others else None
-        embedding = Discriminant(ignored=LEVELS).fit(np.stack(examples), others=more)
-        return Pipeline((embedding, Quantisation()))
+        return Discriminant(ignored=LEVELS).fit(np.stack(examples), others=more)
 
     def coded(self, learned: Transform) -> type[ff.BaseModel]:
         """See `Preset.coded`."""

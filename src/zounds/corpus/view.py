@@ -7,22 +7,55 @@ import os
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from zounds.corpus.home import CARD, Home
 from zounds.corpus.outcome import Outcome, Progress
 from zounds.corpus.search import Asked, Unit, search, searchable
 from zounds.corpus.spaces import KIND
 from zounds.errors import CorpusError, SearchError
-from zounds.index.hamming import Snapshot
 from zounds.index.results import SearchResults
+from zounds.units import SampleRate, TimeSlice
 
 _TOLD = "progress.json"
 _EVERY = 0.5  # s
+
+
+@dataclass(frozen=True)
+class Coded:
+    """The codes of documents at one moment, to be looked at.
+
+    Parameters
+    ----------
+    bits : int
+        The length of a code.
+    ids, names : list of str, one for each document
+    rates : list of SampleRate, one for each document
+        The time from code to code, and the time each covers.
+    offsets : np.ndarray [shape=(documents + 1,), dtype=int64]
+        The codes of document i are ``codes[offsets[i]:offsets[i + 1]]``.
+    codes : np.ndarray [shape=(n, ceil(bits / 8)), dtype=uint8]
+        Packed, the most significant bit first.
+    """
+
+    bits: int
+    ids: list[str]
+    names: list[str]
+    rates: list[SampleRate]
+    offsets: npt.NDArray[np.int64]
+    codes: npt.NDArray[np.uint8]
+
+    def place(self, row: int) -> tuple[int, TimeSlice]:
+        """Return the number of the document that a code belongs to, and the code's time in it."""
+        document = int(np.searchsorted(self.offsets, row, side="right")) - 1
+        rate = self.rates[document]
+        start = rate.frequency * (row - int(self.offsets[document]))
+        return document, TimeSlice(start=start, duration=rate.duration)
 
 
 class View:
@@ -35,7 +68,7 @@ class View:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._snapshots: dict[str, tuple[str, Snapshot]] = {}
+        self._snapshots: dict[str, tuple[str, Coded]] = {}
 
     @property
     def folder(self) -> Path:
@@ -72,7 +105,7 @@ class View:
         if self._home.exists():
             yield from self._home.catalogue.outcomes()
 
-    def snapshot(self, unit: Unit) -> Snapshot:
+    def snapshot(self, unit: Unit) -> Coded:
         """Return the codes that are searched.
 
         Raises
@@ -88,7 +121,7 @@ class View:
             ids, rates = found.ids, [found.rate] * len(found.ids)
             offsets = np.arange(len(ids) + 1) if unit == "clip" else found.offsets
             codes = found.layers(unit)[KIND].codes
-            made = Snapshot(found.fingerprint, found.bits, ids, ids, rates, offsets, codes)
+            made = Coded(found.bits, ids, ids, rates, offsets, codes)
             self._snapshots[unit] = changes, made
         return self._snapshots[unit][1]
 

@@ -37,6 +37,7 @@ _KEPT = 0.7  # the share of transposed views that have the envelope of the origi
 _EXCERPT = (0.4, 2.0)  # s
 _LONGEST = 6 * HERTZ
 _SHORTEST = 256
+_BEGINNINGS = 0.25  # the share of moments that are surely the first segment
 _HEARD = 20 * HERTZ  # samples of a sound that there are views of
 
 _WINDOW, _HOP = 2048, 512
@@ -53,8 +54,8 @@ class TimbreViews:
 
     `AudioSamples` [shape=(n,)] at 44.1 kHz, of which the first 20 s are heard, to one
     `np.ndarray` [shape=(count + 1, 330), dtype=float32]. The last row is a segment of 0.70 s, any
-    of them: a moment, by which one may search, shall be like the whole. See
-    `zounds.dsp.timbre.describe`.
+    of them, the first a little more often: a moment, by which one may search, shall be like the
+    whole. See `zounds.dsp.timbre.describe`.
 
     Parameters
     ----------
@@ -103,8 +104,10 @@ class _Viewing:
         seed = int(self._node.seed) << 32 | crc32(sound.tobytes())
         samples = AudioSamples(sound, RATE)
         made = [_described(view) for view in views(samples, self._node.count, seed)]
+        random = generator(seed)
         segments = -(-LONG.count(len(sound)) // PER_SEGMENT)
-        start = int(generator(seed).integers(segments)) * PER_SEGMENT * LONG.hop
+        number = 0 if random.random() < _BEGINNINGS else int(random.integers(segments))
+        start = number * PER_SEGMENT * LONG.hop
         moment = TimbreSegments()(next(_spectra(AudioSamples(sound[start:], RATE))))
         return (np.concatenate([*made, np.asarray(moment)]),)
 

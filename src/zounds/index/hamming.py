@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
@@ -14,11 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 import featureflow as ff
-from zounds.arrays import AudioSamples, ConstantRateTimeSeries
+from zounds.arrays import AudioSamples
 from zounds.errors import AudioError, SearchError
 from zounds.feature_types import AudioSamplesFeature
-from zounds.index.results import Hit, SearchResults, stretches
-from zounds.units import SampleRate, TimeSlice
+from zounds.index.build import Build, Width
+from zounds.index.places import folder_of
+from zounds.index.results import SearchResults, stretches
+from zounds.index.segment import Coded
+from zounds.index.segments import Segments
+from zounds.index.snapshot import Snapshot
+from zounds.units import TimeSlice
 
 Codes = npt.NDArray[np.uint8]
 
@@ -26,168 +32,114 @@ Codes = npt.NDArray[np.uint8]
 UNREADABLE = (ff.SourceError, ff.UnavailableError, ff.CorruptRecord, AudioError)
 
 
-@ff.storable("zounds.index.Snapshot")
-@dataclass(frozen=True)
-class Snapshot:
-    """The codes of a corpus at one moment.
-
-    Parameters
-    ----------
-    fingerprint : str
-        The identity of the computation of the codes.
-    bits : int
-        The length of a code.
-    ids, names : list of str, one for each document
-    rates : list of SampleRate, one for each document
-        The time from code to code, and the time each covers.
-    offsets : np.ndarray [shape=(documents + 1,), dtype=int64]
-        The codes of document i are ``codes[offsets[i]:offsets[i + 1]]``.
-    codes : np.ndarray [shape=(n, ceil(bits / 8)), dtype=uint8]
-        Packed, the most significant bit first.
-    """
-
-    fingerprint: str
-    bits: int
-    ids: list[str]
-    names: list[str]
-    rates: list[SampleRate]
-    offsets: npt.NDArray[np.int64]
-    codes: Codes
-
-    def place(self, row: int) -> tuple[int, TimeSlice]:
-        """Return the number of the document that a code belongs to, and the code's time in it."""
-        document = int(np.searchsorted(self.offsets, row, side="right")) - 1
-        rate = self.rates[document]
-        start = rate.frequency * (row - int(self.offsets[document]))
-        return document, TimeSlice(start=start, duration=rate.duration)
-
-
-@dataclass(frozen=True)
-class _Coded:
-    """A document on its way into an index."""
-
-    fingerprint: str
-    id: str
-    name: str
-    codes: ConstantRateTimeSeries
-
-
-@dataclass(frozen=True)
-class _Collect:
-    """Puts coded documents together, as one snapshot."""
-
-    revision: ClassVar[int] = 1
-
-    def stream(self) -> _Collecting:
-        return _Collecting()
-
-
-class _Collecting:
-    """Holds packed codes only: unpacked, those of a whole corpus fill the memory."""
-
-    def __init__(self) -> None:
-        self._fingerprint = ""
-        self._bits = 0
-        self._ids: list[str] = []
-        self._names: list[str] = []
-        self._rates: list[SampleRate] = []
-        self._packed: list[Codes] = []
-
-    def step(self, document: _Coded, /) -> Iterable[Snapshot]:
-        codes = document.codes
-        timed = isinstance(codes, ConstantRateTimeSeries) and codes.ndim == 2
-        if not timed or not np.isin(codes, (0, 1)).all():
-            shape, dtype = getattr(codes, "shape", "none"), getattr(codes, "dtype", "none")
-            raise SearchError(
-                f"the codes of {document.name} are a {type(codes).__name__} of shape {shape} and "
-                f"dtype {dtype}: an index takes a time series of (n, bits) zeros and ones"
-            )
-        if not self._ids:
-            self._fingerprint, self._bits = document.fingerprint, codes.shape[1]
-        if codes.shape[1] != self._bits:
-            raise SearchError(
-                f"the codes of {document.name} have {codes.shape[1]} bits, and those of "
-                f"{self._names[0]} have {self._bits}: an index takes one length"
-            )
-        self._ids.append(document.id)
-        self._names.append(document.name)
-        self._rates.append(codes.samplerate)
-        self._packed.append(np.packbits(np.asarray(codes, bool), axis=1))
-        return ()
-
-    def flush(self) -> Iterable[Snapshot]:
-        if not self._ids:
-            raise SearchError("there are no documents to index: process some sounds first")
-        yield Snapshot(
-            fingerprint=self._fingerprint,
-            bits=self._bits,
-            ids=self._ids,
-            names=self._names,
-            rates=self._rates,
-            offsets=np.cumsum([0, *map(len, self._packed)], dtype=np.int64),
-            codes=np.concatenate(self._packed),
-        )
-
-
-class HammingIndex(ff.BaseModel):
+class HammingIndex(ff.PersistenceSettings):
     """An index over the codes of every document of a model; made by `hamming_index`.
 
     Give the class settings of its own, as by `simple_settings`; ``build()`` makes the index, and
-    an instance searches it.
+    an instance searches it. It lies in the folder of its database, as a folder of its own; with a
+    database in memory it goes when that goes.
 
     Raises
     ------
     SearchError
         When it is used, if it was not built, or was built from codes that the model would
         compute otherwise now.
+    CorruptRecord
+        When it is used, if it is damaged: build it again.
     """
 
     model: ClassVar[type[ff.BaseModel]]
     code: ClassVar[str]
     """The name of the indexed feature."""
 
-    documents = ff.Feature(ff.IteratorNode)
-    snapshot = ff.PickleFeature(_Collect, needs=documents, store=True)
-
     @classmethod
-    def build(cls) -> None:
-        """Index every document of the model; compute and store the codes that are missing.
+    def build(cls) -> Build:
+        """Index the documents of the model that are new or have changed; take out those gone.
 
-        A document that cannot be read is left out, with a warning that says why. Readers have
-        the index as it was until this is done.
+        Codes that are missing are computed and stored. A document that cannot be read is left
+        out, with a warning that says why. Readers have the index as it was until this is done.
+
+        Returns
+        -------
+        Build
 
         Raises
         ------
         SearchError
-            If there is nothing to index, or a feature that is no code.
+            If there is nothing to index, a feature is no code, or another process is building.
         NotTrained
             If the model that makes the codes has not learned yet.
         """
-        cls.process(documents=cls._coded())
+        fingerprint = cls.model._fingerprint(cls.code)
+        with cls._segments().changing() as writer:
+            before = writer.read(fingerprint)
+            known = before.contents() if before else {}
+            kept: set[str] = set()
+            width = Width(before.bits if before else None)
+            fresh = list(cls._coded(known, kept, width))
+            if not (fresh or kept):
+                raise SearchError("there are no documents to index: process some sounds first")
+            if cls.model._fingerprint(cls.code) != fingerprint:
+                raise SearchError(
+                    f"{cls.model.__name__} has learned anew meanwhile: call {cls.__name__}.build() "
+                    "again"
+                )
+            gone = known.keys() - kept
+            if before is None:
+                writer.replace(fingerprint, width.bits or 0, fresh)
+            elif fresh or gone:
+                writer.change(fresh, gone)
+        return Build(len(fresh), len(gone), len(kept), anew=before is None)
 
     @classmethod
-    def _coded(cls) -> Iterator[_Coded]:
-        fingerprint = cls.model._fingerprint(cls.code)
+    def _coded(
+        cls, known: dict[str, tuple[str, str]], kept: set[str], width: Width
+    ) -> Iterator[Coded]:
+        """Yield the documents that are not in the index as they are; note those that are."""
         for document in cls.model:
             try:
+                entry = document._document.entry()
+                name, token = str(entry["name"]), str(entry["token"])
+                if known.get(document._id) == (name, token):
+                    kept.add(document._id)
+                    continue
                 codes = getattr(document, cls.code)
             except ff.DocumentNotFound:
                 continue  # deleted meanwhile
             except UNREADABLE as error:
-                warnings.warn(f"{document._name} is not indexed: {error}", stacklevel=2)
+                warnings.warn(f"{document._name} is not indexed: {error}", stacklevel=3)
                 continue
-            yield _Coded(fingerprint, document._id, document._name, codes)
+            width.check(name, codes)
+            packed = np.packbits(np.asarray(codes, bool), axis=1)
+            yield Coded(document._id, name, token, codes.samplerate, packed)
+
+    @classmethod
+    def _segments(cls) -> Segments:
+        if cls.database is None:
+            raise ff.GraphError(
+                f"{cls.__name__} has no database: decorate it with simple_settings, or give it "
+                "database = featureflow.LmdbDatabase(path=...)"
+            )
+        name = cls.key_builder.build(cls.id_provider.only or cls.__name__)
+        return _segments_at(folder_of(cls.database) / name)
 
     def __len__(self) -> int:
         """Return the number of codes."""
-        return len(self.current.codes)
+        return len(self.current)
 
     @property
     def bits(self) -> int:
         """int : The length of a code."""
         return self.current.bits
 
-    def search(self, query: Any, n_results: int = 5) -> SearchResults:
+    def search(
+        self,
+        query: Any,
+        n_results: int = 5,
+        only: Collection[str] | None = None,
+        without: Collection[str] = (),
+        per_document: int | None = None,
+    ) -> SearchResults:
         """Return the nearest codes.
 
         Parameters
@@ -197,6 +149,12 @@ class HammingIndex(ff.BaseModel):
             the bits themselves [shape=(bits,)].
         n_results : int [range=[1, inf)]
             More than there are gives all there are.
+        only : collection of str or None
+            The documents to search, by their ids; None for all.
+        without : collection of str
+            Documents to leave out, such as the query's own.
+        per_document : int or None [range=[1, inf)]
+            How many hits there may be from one document; None for no limit.
 
         Returns
         -------
@@ -206,17 +164,30 @@ class HammingIndex(ff.BaseModel):
         Raises
         ------
         SearchError
-            If the query is no code of this index, or `n_results` is not positive.
+            If the query is no code of this index, or a number is not positive.
         """
-        number = isinstance(n_results, int | float | np.integer)
-        if not number or n_results < 1 or not float(n_results).is_integer():
-            raise SearchError(f"n_results={n_results!r}: ask for one result or more")
+        return self.search_all([query], n_results, only, without, per_document)[0]
+
+    def search_all(
+        self,
+        queries: Iterable[Any],
+        n_results: int = 5,
+        only: Collection[str] | None = None,
+        without: Collection[str] = (),
+        per_document: int | None = None,
+    ) -> list[SearchResults]:
+        """Return the nearest codes of each of many queries; see `search`."""
+        count = _whole(n_results, "n_results")
+        most = None if per_document is None else _whole(per_document, "per_document")
         snapshot = self.current
-        packed = packed_code(query, snapshot.bits)
-        distances = distances_to(snapshot.codes, packed[np.newaxis])
-        rows = _smallest(distances, int(n_results))
-        hits = [self._hit(snapshot, int(row), int(distances[row])) for row in rows]
-        return SearchResults(packed, hits, self._stretches_of)
+        packed = [packed_code(query, snapshot.bits) for query in queries]
+        if not packed:
+            return []
+        found = snapshot.search(np.stack(packed), count, only, without, most)
+        return [
+            SearchResults(code, hits, self._stretches_of)
+            for code, hits in zip(packed, found, strict=True)
+        ]
 
     def random_search(self, n_results: int = 5, seed: int | None = None) -> SearchResults:
         """Search for a code of the index; see `random_query` and `search`."""
@@ -234,11 +205,10 @@ class HammingIndex(ff.BaseModel):
         SearchError
             If there are none.
         """
-        codes = self.current.codes
-        if not len(codes):
+        snapshot = self.current
+        if not len(snapshot):
             raise SearchError(f"{type(self).__name__} holds no codes: process some sounds first")
-        chosen: Codes = codes[np.random.default_rng(seed).integers(len(codes))].copy()
-        return chosen
+        return snapshot.code(int(np.random.default_rng(seed).integers(len(snapshot))))
 
     def encode_query(self, query: Any) -> str:
         """Return a code as base64 text, the way it stands in the address of the search page.
@@ -284,20 +254,15 @@ class HammingIndex(ff.BaseModel):
             If it was not built, or from other codes than the model computes now.
         """
         name = type(self).__name__
-        try:
-            snapshot: Snapshot = self.snapshot
-        except ff.DocumentNotFound as error:
-            raise SearchError(f"{name} was not built yet: call {name}.build()") from error
+        snapshot = self._segments().snapshot()
+        if snapshot is None:
+            raise SearchError(f"{name} was not built yet: call {name}.build()")
         if snapshot.fingerprint != self.model._fingerprint(self.code):
             raise SearchError(
                 f"{name} holds codes that {self.model.__name__} would compute otherwise now: its "
                 f"graph has changed or its model has learned anew; call {name}.build()"
             )
         return snapshot
-
-    def _hit(self, snapshot: Snapshot, row: int, distance: int) -> Hit:
-        document, time = snapshot.place(row)
-        return Hit(snapshot.ids[document], time, distance, snapshot.names[document])
 
     def _stretches_of(self, _id: str, times: Sequence[TimeSlice]) -> list[AudioSamples]:
         """Return stretches of a sound, from the feature nearest to the code that is audio."""
@@ -331,6 +296,7 @@ def hamming_index(model: type[ff.BaseModel], feature: ff.Feature) -> type[Hammin
 
     Examples
     --------
+    >>> from zounds import ConstantRateTimeSeries, SampleRate
     >>> class Words(ff.BaseModel):
     ...     codes = ff.Feature(np.positive, store=True)
     ...     database = ff.InMemoryDatabase()
@@ -339,7 +305,8 @@ def hamming_index(model: type[ff.BaseModel], feature: ff.Feature) -> type[Hammin
     ...     id_provider = ff.StaticIdProvider("WordIndex")
     >>> codes = np.array([[0, 0, 1, 1], [0, 1, 0, 1]], np.uint8)
     >>> _id = Words.process(_id="a", codes=ConstantRateTimeSeries(codes, SampleRate(1, 1)))
-    >>> WordIndex.build()
+    >>> print(WordIndex.build())
+    a new generation: 1 added, 0 removed, 0 kept
     >>> [(hit.distance, float(hit.time.start)) for hit in WordIndex().search([0, 1, 1, 1])]
     [(1, 0.0), (1, 1.0)]
     """
@@ -421,12 +388,13 @@ def distances_to(codes: Codes, queries: Codes) -> npt.NDArray[np.uint16]:
     return nearest
 
 
-def _smallest(distances: npt.NDArray[np.uint16], count: int) -> npt.NDArray[np.intp]:
-    """Return the places of the smallest distances, in their order; of equal ones, the first."""
-    if count < len(distances):
-        histogram = np.bincount(distances)
-        limit = int(np.searchsorted(np.cumsum(histogram), count))
-        near = np.flatnonzero(distances <= limit)
-    else:
-        near = np.arange(len(distances))
-    return near[np.argsort(distances[near], kind="stable")][:count]
+def _whole(number: Any, name: str) -> int:
+    known = isinstance(number, int | float | np.integer)
+    if not known or number < 1 or not float(number).is_integer():
+        raise SearchError(f"{name}={number!r}: ask for one result or more")
+    return int(number)
+
+
+@lru_cache(maxsize=64)
+def _segments_at(folder: Path) -> Segments:
+    return Segments(folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -177,32 +177,6 @@ class Hyperplanes:
         # a stack of products, one for each row: BLAS rounds a row by its place among others
         sides = np.matmul((plain - self.origin)[:, None], self.normals)[:, 0]
         return with_time_of(examples, sides >= 0)
-
-
-@storable("zounds.Quantisation")
-@dataclass(frozen=True)
-class Quantisation:
-    """Keeps a byte of each number of an example; see `quantised`.
-
-    There is nothing to learn: it is a fitting node, and its own transform.
-    """
-
-    revision: ClassVar[int] = 1
-
-    def fit(self, examples: npt.ArrayLike, /) -> Self:
-        """Return this same object, if the examples [shape=(n, d)] can be used.
-
-        Raises
-        ------
-        LearningError
-            If there are none, or a number is NaN or infinite.
-        """
-        some(examples)
-        return self
-
-    def transform(self, examples: npt.ArrayLike, /) -> Array:
-        """Return the examples as `np.ndarray` of int8 [shape=(n, d)], with their time axis."""
-        return with_time_of(examples, quantised(examples))
 
 
 def packed(codes: npt.ArrayLike) -> npt.NDArray[np.uint8]:

@@ -27,7 +27,8 @@ _FROM_OTHERS = 0.95
 _OWN = 0.2
 _ITERATIONS = 20
 
-_EXPANSION = 5
+EXPANSION = 5
+"""How many neighbours draw what comes from outside."""
 _EXPANSION_POWER = 3
 
 
@@ -133,38 +134,28 @@ def expanded(queries: npt.ArrayLike, vectors: npt.ArrayLike, smooth: npt.ArrayLi
             f"there are {len(known)} vectors, and {len(drawn)} smoothed ones: give the same ones, "
             "before and after"
         )
-    places, cosines = nearest(known, _EXPANSION, rows)
-    weights = np.maximum(cosines, 0) ** _EXPANSION_POWER
-    return _unit(rows + (weights[..., None] * drawn[places]).sum(axis=1))
+    places, cosines = nearest(known, EXPANSION, rows)
+    return towards(rows, drawn[places], cosines)
 
 
-def in_context(segments: npt.ArrayLike, files: npt.ArrayLike) -> Float32:
-    """Return the vectors of segments, each drawn towards the whole that it belongs to.
+def towards(vectors: Float32, neighbours: Float32, cosines: Float32) -> Float32:
+    """Return vectors drawn towards what their neighbours have become; see `expanded`.
 
     Parameters
     ----------
-    segments : array_like [shape=(n, d)]
-        Of norm 1, or 0.
-    files : array_like [shape=(n, d)]
-        The smoothed vectors of the clips that they are of.
+    vectors : np.ndarray of float32 [shape=(m, d)]
+    neighbours : np.ndarray of float32 [shape=(m, k, d)]
+        The neighbours of each, smoothed.
+    cosines : np.ndarray of float32 [shape=(m, k), range=[-1, 1]]
+        How near they are, before smoothing.
 
     Returns
     -------
-    np.ndarray of float32 [shape=(n, d), range=[-1, 1]]
-        Of norm 1, or 0 where both are.
-
-    Raises
-    ------
-    LearningError
-        If the shapes do not fit, or a number is NaN or infinite.
+    np.ndarray of float32 [shape=(m, d), range=[-1, 1]]
+        Of norm 1, or 0 where all is 0.
     """
-    rows = np.asarray(checked(segments), np.float32)
-    wholes = np.asarray(checked(files, columns=rows.shape[1]), np.float32)
-    if len(rows) != len(wholes):
-        raise LearningError(
-            f"there are {len(rows)} segments, and vectors of {len(wholes)} files: give one for each"
-        )
-    return _unit(rows + wholes)
+    weights = np.maximum(cosines, 0) ** _EXPANSION_POWER
+    return _unit(vectors + (weights[..., None] * neighbours).sum(axis=1))
 
 
 def _unit(rows: Float32) -> Float32:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from featureflow.sources import Source
 from zounds.errors import SearchError
 from zounds.index.hamming import packed_code
-from zounds.web.facts import Coded, Facts, Filters, as_text
+from zounds.web.facts import CodesOf, Facts, Filters, as_text
 from zounds.web.landscape import Cartographer
 from zounds.web.library import How, Kept, Library, Wanted, coded, stretch_of
 from zounds.web.portrait import Portrait, grouped_picture, levels, png, portrait
@@ -74,11 +74,11 @@ class Desk:
         return self._sets
 
     def _code_of(self, _id: str) -> npt.NDArray[np.uint8] | None:
-        known: Coded | None = self._coded.get(self.library.changes)
+        known: CodesOf | None = self._coded.get(self.library.changes)
         return None if known is None else known.of(_id)
 
-    def _segments_coded(self) -> Coded | None:
-        return Coded(self.library.snapshot("segment"))
+    def _segments_coded(self) -> CodesOf | None:
+        return CodesOf(self.library.snapshot("segment"))
 
     def document(self, _id: str) -> dict[str, Any]:
         """Return a document or an upload."""
@@ -189,7 +189,7 @@ class Desk:
         library, facts = self.library, self.library.facts()
         segments = how.unit == "segment" and "clip" in library.units
         kept = self._segments if segments else self._coded
-        known: Coded = kept.get(library.changes)
+        known: CodesOf = kept.get(library.changes)
         bits = library.snapshot(how.unit).bits
         found = []
         for hit in hits:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zounds.corpus.places import local_path, shown
-from zounds.index.hamming import Snapshot
+from zounds.corpus.view import Coded
 from zounds.units import TimeSlice
 from zounds.web.refusal import plain
 
@@ -203,16 +203,16 @@ class Facts:
         return {"edges": edges.tolist(), "counts": counts.tolist()}
 
 
-class Coded:
+class CodesOf:
     """Where the codes of documents stand in a snapshot.
 
     Parameters
     ----------
-    snapshot : Snapshot
+    snapshot : Coded
         Of clips.
     """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Coded) -> None:
         self._snapshot = snapshot
         self._places = {_id: place for place, _id in enumerate(snapshot.ids)}
 

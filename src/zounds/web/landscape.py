@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zounds.index.hamming import Snapshot
+from zounds.corpus.view import Coded
 from zounds.web.facts import Facts
 from zounds.web.library import Library
 from zounds.web.refusal import Refused
@@ -167,12 +167,12 @@ def landscape_of(
     )
 
 
-def places_of(snapshot: Snapshot, tell: Callable[[float], None]) -> Places:
+def places_of(snapshot: Coded, tell: Callable[[float], None]) -> Places:
     """Return where documents lie: the two directions in which their codes differ most.
 
     Parameters
     ----------
-    snapshot : Snapshot
+    snapshot : Coded
     tell : callable
         Is told how much is done.
 

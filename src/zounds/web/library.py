@@ -16,9 +16,9 @@ import numpy.typing as npt
 import featureflow as ff
 from featureflow.sources import Source
 from zounds.corpus.search import Like, Unit
-from zounds.index.hamming import Snapshot
+from zounds.corpus.view import Coded
 from zounds.index.results import Hit
-from zounds.web.facts import Coded, Facts, Filters
+from zounds.web.facts import CodesOf, Facts, Filters
 from zounds.web.refusal import Refused
 from zounds.web.shelf import Shelf
 
@@ -102,7 +102,7 @@ class Library(Protocol):
         """Return what is known of all sounds."""
         ...
 
-    def snapshot(self, unit: Unit) -> Snapshot:
+    def snapshot(self, unit: Unit) -> Coded:
         """Return the codes that are searched; refuse if there are none."""
         ...
 
@@ -178,7 +178,7 @@ class Kept:
 
 def counts_of(library: Library) -> dict[str, Any]:
     """Return how much there is to search."""
-    found: dict[str, Snapshot] = {}
+    found: dict[str, Coded] = {}
     for unit in library.units:
         with contextlib.suppress(Refused):
             found[unit] = library.snapshot(unit)
@@ -226,9 +226,9 @@ def stretch_of(series: Any, start: float | None, duration: float | None) -> Any:
     return series[first:last]
 
 
-def coded(library: Library) -> Coded | None:
+def coded(library: Library) -> CodesOf | None:
     """Return the codes of whole sounds, by their documents; None before there is an index."""
     try:
-        return Coded(library.snapshot(library.units[0]))
+        return CodesOf(library.snapshot(library.units[0]))
     except Refused:
         return None

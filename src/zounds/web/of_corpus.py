@@ -14,8 +14,8 @@ from featureflow.sources import Source
 from zounds.arrays import AudioSamples
 from zounds.corpus.corpus import Corpus
 from zounds.corpus.search import Asked, Like, Unit
+from zounds.corpus.view import Coded
 from zounds.errors import SearchError
-from zounds.index.hamming import Snapshot
 from zounds.index.results import Hit
 from zounds.web.facts import Fact, Facts
 from zounds.web.library import How, Kept, Wanted, counts_of, names_of, value_of
@@ -92,7 +92,7 @@ class CorpusLibrary:
             if o.is_document
         )
 
-    def snapshot(self, unit: Unit) -> Snapshot:
+    def snapshot(self, unit: Unit) -> Coded:
         """See `Library`."""
         try:
             return self._view.snapshot(unit)

@@ -13,8 +13,9 @@ import featureflow as ff
 from featureflow.sources import Source
 from zounds.audio.encode import encode
 from zounds.corpus.search import Unit
+from zounds.corpus.view import Coded
 from zounds.errors import SearchError
-from zounds.index.hamming import Codes, HammingIndex, Snapshot
+from zounds.index.hamming import Codes, HammingIndex
 from zounds.index.results import Hit
 from zounds.web.facts import Fact, Facts
 from zounds.web.library import (
@@ -73,12 +74,16 @@ class ModelLibrary:
         self.name = model.__name__
         self.shelf = Shelf(None)
         self._facts = Kept(self._read_facts)
+        self._coded = Kept(self._read_codes)
 
     @property
     def changes(self) -> str:
         """See `Library`."""
         try:
-            return "" if self._index is None else str(self._index._digest("snapshot"))
+            if self._index is None:
+                return ""
+            now = self._index.current
+            return f"{now.fingerprint}-{now.generation}"
         except ff.Error:
             return ""
 
@@ -100,17 +105,31 @@ class ModelLibrary:
             for _id, name, rate, count in spans
         )
 
-    def snapshot(self, unit: Unit) -> Snapshot:
+    def snapshot(self, unit: Unit) -> Coded:
         """See `Library`."""
         if self._index is None:
             raise Refused(409, "no_index", f"There is no index of {self.name}: build one")
         try:
-            snapshot: Snapshot = self._index.current
+            found: Coded = self._coded.get(self.changes)
         except SearchError as error:
             raise Refused(409, "no_index", str(error)) from error
-        return snapshot
+        return found
 
-    def _codes_of(self, one: Wanted, snapshot: Snapshot) -> Codes:
+    def _read_codes(self) -> Coded:
+        now = self._index.current
+        ids, known = now.ids, now.contents()
+        series = [getattr(self._model(_id), self._index.code) for _id in ids]
+        packed = [np.packbits(np.asarray(one, bool), axis=1) for one in series]
+        return Coded(
+            now.bits,
+            ids,
+            [known[_id][0] for _id in ids],
+            [one.samplerate for one in series],
+            np.cumsum([0, *map(len, packed)], dtype=np.int64),
+            np.concatenate([np.zeros((0, -(-now.bits // 8)), np.uint8), *packed]),
+        )
+
+    def _codes_of(self, one: Wanted, snapshot: Coded) -> Codes:
         if isinstance(one.thing, np.ndarray):
             return np.atleast_2d(one.thing)
         if isinstance(one.thing, Source):

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from zounds.index.hamming import Codes, Snapshot, distances_to
+from zounds.corpus.view import Coded
+from zounds.index.hamming import Codes, distances_to
 from zounds.index.results import Hit
 
 _LESS = 0.5  # how much the distance from one of `less` counts, beside one of `more`
 
 
 def ranked(
-    snapshot: Snapshot,
+    snapshot: Coded,
     more: Sequence[Codes],
     less: Sequence[Codes],
     n: int,
@@ -25,7 +26,7 @@ def ranked(
 
     Parameters
     ----------
-    snapshot : Snapshot
+    snapshot : Coded
     more : sequence of np.ndarray [shape=(q, bytes), dtype=uint8]
         The codes of each sound that hits shall be near to: on the average of the sounds, to
         whichever of its codes is nearest.

@@ -158,7 +158,7 @@ def handed(corpus):
 def test_what_was_handed_over_is_computed_again_from_what_was_kept_of_it(corpus):
     before = everything(corpus)
     flip(corpus, stored(corpus, f"values/{handed(corpus).id}", "/00000000")[0])
-    (key,) = [key for key in stored(corpus, "/bfcc/", "header") if handed(corpus).id in key]
+    (key,) = [key for key in stored(corpus, "/clip_timbre/", "header") if handed(corpus).id in key]
     flip(corpus, key)
     assert len(corpus.rescan(workers=1).mended) == 1
     corpus.index(workers=1)

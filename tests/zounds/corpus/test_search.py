@@ -245,6 +245,14 @@ def test_a_code_has_no_stretch(corpus):
         corpus.search(bytes(16), start=0)
 
 
+def test_searching_where_nothing_is_yet_leaves_nothing_behind(tmp_path, make):
+    corpus = zounds.Corpus(tmp_path / "corpus")
+    for query in (make(), bytes(16), "an id"):
+        with pytest.raises(zounds.SearchError, match="holds no sounds yet: add some first"):
+            corpus.search(query)
+    assert list(tmp_path.iterdir()) == []
+
+
 # ---------------------------------------------------------------------------- order, grouping
 
 

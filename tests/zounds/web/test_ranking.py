@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zounds.index.hamming import Snapshot
+from zounds.corpus.view import Coded
 from zounds.units import SampleRate
 from zounds.web.ranking import agreed, ranked
 
@@ -12,8 +12,7 @@ from zounds.web.ranking import agreed, ranked
 def snapshot_of(rng, documents):
     counts = rng.integers(1, 4, documents)
     ids = [f"d{number}" for number in range(documents)]
-    return Snapshot(
-        "",
+    return Coded(
         16,
         ids,
         [f"{one}.wav" for one in ids],
