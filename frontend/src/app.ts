@@ -83,6 +83,8 @@ export class App {
   });
   /** Called when results are in the list for the first time, with where one was before. */
   onArrival: (scroll: number) => void = () => undefined;
+  /** Tells how far the list is scrolled. */
+  scrolled: () => number = () => 0;
   #pending: AbortController | null = null;
   #results: readonly Entry[] = [];
   /** The sound that stays selected when results change under it. */
@@ -246,8 +248,8 @@ export class App {
   }
 
   /** Remember where one is in the list, for when one comes back. */
-  remember(scroll: number): void {
-    const visit: Visit = { selected: this.state.value.selected, scroll };
+  remember(): void {
+    const visit: Visit = { selected: this.state.value.selected, scroll: this.scrolled() };
     history.replaceState(visit, '');
   }
 
@@ -344,6 +346,7 @@ export class App {
   }
 
   #go(address: Address, sound: Sound | null): void {
+    this.remember();
     history.pushState({}, '', writeAddress(address));
     this.state.set({ address, sound, code: null, refusal: null, fault: null, set: null });
     if (this.#asked) void this.search();
@@ -361,12 +364,13 @@ export class App {
   /** Show what the address says, after a click on back or a shared link. */
   async #arrive(): Promise<void> {
     const address = readAddress(location.search);
+    const visit = (history.state ?? {}) as Visit; // before anything is remembered in its place
     const { sound } = this.state.value;
     const known = sound && sound.id === address.sound?.id ? sound : null;
     this.state.set({ address, sound: known, code: address.code, fault: null, refusal: null });
     if (!this.#asked) return this.#clear();
     await this.#nameVotes(address);
-    await this.search((history.state ?? {}) as Visit);
+    await this.search(visit);
   }
 
   async #nameVotes({ sound, more, less }: Address): Promise<void> {

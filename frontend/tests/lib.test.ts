@@ -7,7 +7,7 @@ import { moveTo } from '../src/lib/moves';
 import { Queue } from '../src/lib/queue';
 import { between, isWhole, moved, resized } from '../src/lib/region';
 import { Cache } from '../src/lib/cache';
-import { fitted, inside, toMap, toWindow, zoomed } from '../src/map/camera';
+import { above, fitted, inside, toMap, toWindow, zoomed } from '../src/map/camera';
 
 const CODE = 'AIAAAAAAAAAAQAAAAAAAEA==';
 
@@ -185,6 +185,12 @@ describe('the map', () => {
     const x = Float32Array.from({ length: 100 }, (_, i) => (i ? (i - 50) / 500 : 1));
     expect(fitted(x, x).zoom).toBeGreaterThan(5);
     expect(fitted(new Float32Array(), new Float32Array()).zoom).toBe(1);
+  });
+
+  it('leaves room at its foot', () => {
+    const camera = { x: 0, y: 0, zoom: 1 };
+    const [, bottom] = toWindow([0, -1], above(camera, 100, size), size);
+    expect(bottom).toBeLessThan(size.height - 100);
   });
 
   it('knows what a lasso holds', () => {

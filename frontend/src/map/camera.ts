@@ -25,6 +25,14 @@ export function fitted(x: Float32Array, y: Float32Array): Camera {
   return { x: (left + right) / 2, y: (low + high) / 2, zoom: Math.max(1, 1.9 / widest) };
 }
 
+/** Return a camera that shows the same above a margin at the foot of the window [px]. */
+export function above(camera: Camera, margin: number, size: Size): Camera {
+  const share = Math.max(0.5, 1 - margin / size.height);
+  const smaller = { ...camera, zoom: camera.zoom * share };
+  const [, unit] = scales(smaller, size);
+  return { ...smaller, y: camera.y - ((1 - share) * size.height) / 2 / unit };
+}
+
 /** Return between which values 94 of 100 are, with a margin. */
 function most(values: Float32Array): Point {
   const sorted = values.slice().sort();

@@ -10,6 +10,7 @@ import { onTheme } from '../theme';
 import type { Context } from '../views/context';
 import { askText, tell } from '../views/float';
 import {
+  above,
   type Camera,
   fitted,
   inside,
@@ -34,6 +35,8 @@ export interface MapView {
 const NEAREST = 24;
 /** This near is at a dot [px]. */
 const REACH = 14;
+/** The legend's distance from the foot of the map, and from what is above it [px]. */
+const LEGEND = 20;
 /** What is heard of a sound under the pointer [s]. */
 const HEARD = 2;
 const LABEL =
@@ -65,7 +68,11 @@ export function mountMap(context: Context): MapView {
 
   const dots = dotCanvas(back);
   let places: Places | null = null;
-  const home = () => (places ? fitted(places.x, places.y) : whole);
+  const home = (): Camera => {
+    if (!places || !section.clientHeight) return whole;
+    const room = legend.hidden ? 0 : legend.offsetHeight + LEGEND;
+    return above(fitted(places.x, places.y), room, size());
+  };
   let camera: Camera = whole;
   let pointed = -1;
   let isolated: string | null = null;
@@ -331,10 +338,11 @@ export function mountMap(context: Context): MapView {
         wait.textContent = `Drawing the map: ${Math.round(done * 100)} %`;
       });
       clear();
-      if (!places) camera = fitted(found.x, found.y);
+      const first = !places;
       places = found;
       wait.hidden = true;
       showLegend();
+      if (first) camera = home();
       colourDots();
     } catch (error) {
       wait.hidden = false;

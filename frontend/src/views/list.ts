@@ -187,8 +187,9 @@ function mountVisits({ app }: Context, list: HTMLElement): void {
   let saving = 0;
   const save = () => {
     clearTimeout(saving);
-    saving = setTimeout(() => app.remember(scroller().scrollTop), 200);
+    saving = setTimeout(() => app.remember(), 200);
   };
+  app.scrolled = () => scroller().scrollTop;
   app.onArrival = scroll => {
     clearTimeout(saving);
     scroller().scrollTop = scroll;
