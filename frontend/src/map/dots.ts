@@ -57,8 +57,11 @@ export function dotCanvas(canvas: HTMLCanvasElement): DotCanvas {
   return gl ? withWebGl(canvas, gl) : onebyOne(canvas);
 }
 
-const radius = (zoom: number, { width }: Size, scale: number): number =>
-  RADIUS * scale * (width > 900 ? 1.15 : 0.9) * Math.min(1.6, Math.sqrt(zoom));
+/** Return how large a dot is; of many more than these, each is smaller, or none could be told. */
+function radius(count: number, zoom: number, { width }: Size, scale: number): number {
+  const room = Math.max(0.4, Math.min(1, Math.sqrt(20_000 / count)));
+  return RADIUS * room * scale * (width > 900 ? 1.15 : 0.9) * Math.min(1.6, Math.sqrt(zoom));
+}
 
 function withWebGl(canvas: HTMLCanvasElement, gl: WebGL2RenderingContext): DotCanvas {
   const program = gl.createProgram();
@@ -118,7 +121,7 @@ function withWebGl(canvas: HTMLCanvasElement, gl: WebGL2RenderingContext): DotCa
       gl.clear(gl.COLOR_BUFFER_BIT);
       gl.uniform2f(uniforms.centre, camera.x, camera.y);
       gl.uniform2f(uniforms.scale, (2 * a) / size.width, (2 * b) / size.height);
-      gl.uniform1f(uniforms.size, 2 * radius(camera.zoom, size, sharp));
+      gl.uniform1f(uniforms.size, 2 * radius(count, camera.zoom, size, sharp));
       gl.uniform3fv(uniforms.palette, palette());
       gl.drawArrays(gl.POINTS, 0, count);
     },
@@ -140,7 +143,7 @@ function onebyOne(canvas: HTMLCanvasElement): DotCanvas {
       if (!on || !dots) return;
       const { context, scale } = on;
       const colours = hueNames.map(colour);
-      const usual = radius(camera.zoom, size, scale);
+      const usual = radius(dots.x.length, camera.zoom, size, scale);
       for (let i = 0; i < dots.x.length; i++) {
         const place = [dots.x[i] as number, dots.y[i] as number] as const;
         const [x, y] = toWindow(place, camera, size);
