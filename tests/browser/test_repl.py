@@ -15,7 +15,7 @@ def repl(python, open_page):
     """The REPL on a page of its own, ready."""
     address, token = python
     page = open_page(f"{address}repl#token={token}", allowed=["inline event handler"])
-    page.wait_for_selector(".repl-state.idle", timeout=60_000)
+    page.wait_for_selector(".repl-state.idle", timeout=120_000)
     page.locator(".prompt textarea").fill("")
     return page
 
@@ -28,7 +28,7 @@ def run(page, code):
     page.wait_for_function(
         "cells => document.querySelectorAll('.cell.in').length > cells", arg=cells
     )
-    page.wait_for_selector(".repl-state.idle", timeout=60_000)
+    page.wait_for_selector(".repl-state.idle", timeout=120_000)
     return page.locator(".transcript .cell").last
 
 
@@ -128,10 +128,10 @@ def test_a_wrong_token_is_refused(python, open_page):
 
 def test_the_repl_opens_beside_the_search_and_closes_again(python, open_page):
     address, token = python
-    page = open_page(f"{address}#token={token}")
+    page = open_page(f"{address}#token={token}", allowed=["inline event handler"])
     page.wait_for_selector(".prompt textarea")
     assert token not in page.url
-    page.wait_for_selector(".repl-state.idle", timeout=60_000)
+    page.wait_for_selector(".repl-state.idle", timeout=120_000)
     page.snap("repl_panel")
     page.click("[aria-label='Close REPL']")
     assert page.locator("#repl").is_hidden()
