@@ -7,8 +7,8 @@ BUILT_FROM := pyproject.toml hatch_build.py $(wildcard src/zounds/_native/*.[ch]
 
 .PHONY: demo test check bench clean
 
-demo: $(VENV)/installed ## synthesise sounds, index them, and search
-	$(BIN)/python examples/demo.py demo
+demo: $(VENV)/installed ## synthesise sounds, index them, search, and say how to see them
+	$(BIN)/zounds demo demo
 
 test: $(VENV)/installed-dev check ## everything that has to hold
 	$(BIN)/pytest -n auto

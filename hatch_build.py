@@ -1,4 +1,4 @@
-"""Compiles the native library while the package is built or installed for development."""
+"""Builds what is not Python while the package is built or installed: the library and the page."""
 
 from __future__ import annotations
 
@@ -10,11 +10,18 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class NativeLibrary(BuildHookInterface):
-    """Puts the library into the wheel, where one could be compiled."""
+class Built(BuildHookInterface):
+    """Puts the library and the page into the wheel, where they could be made."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """See hatchling."""
+        trouble = runpy.run_path(str(Path(self.root) / "hatch_page.py"))["page"](Path(self.root))
+        if trouble:
+            self.app.display_warning(f"zounds is installed without its page: {trouble}")
+        if self.target_name == "wheel":
+            self._compile(build_data)
+
+    def _compile(self, build_data: dict[str, Any]) -> None:
         program = Path(self.root) / "src" / "zounds" / "_native" / "build.py"
         library = runpy.run_path(str(program))["build"]()
         if library is None:

@@ -23,6 +23,7 @@ from types import ModuleType
 import accuracy
 import graph
 import ingest
+import page
 import quality
 import search
 import timbre
@@ -35,6 +36,7 @@ PARTS = {
     "ingest": ingest,
     "timbre": timbre,
     "quality": quality,
+    "page": page,
     "search": search,
 }
 HEAD = """# Results
@@ -51,7 +53,18 @@ def machine() -> str:
         model = next(
             (line.split(": ")[1] for line in lines if line.startswith("model name")), model
         )
-    packages = ("numpy", "scipy", "soxr", "soundfile", "av", "lmdb", "librosa", "scikit-learn")
+    packages = (
+        "numpy",
+        "scipy",
+        "soxr",
+        "soundfile",
+        "av",
+        "lmdb",
+        "librosa",
+        "scikit-learn",
+        "fastapi",
+        "uvicorn",
+    )
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     system = f"{platform.system()}, Python {platform.python_version()}"
     return f"{model}, {os.cpu_count()} cores, {system}; {versions}."

@@ -33,6 +33,7 @@ LAYERS = [
     [["zounds.audio"], ["zounds.dsp"], ["zounds.learn"], ["zounds.index"], ["zounds.quality"]],
     [["zounds.pipelines"], ["zounds.demo"]],
     [["zounds.corpus"]],
+    [["zounds.web"]],
     [["zounds"]],
     [["zounds.cli"]],
     [["zounds_command"]],
@@ -149,7 +150,7 @@ def test_importing_zounds_imports_nothing_heavy():
     heavy = {
         *("matplotlib", "sklearn", "scipy", "torch", "dask", "distributed", "pymilvus", "obstore"),
         *("fastapi", "starlette", "uvicorn", "IPython", "ipykernel", "librosa", "av", "pandas"),
-        *("typer", "rich", "pyarrow", "loky"),
+        *("typer", "rich", "pyarrow", "loky", "pydantic", "anyio", "jupyter_client", "zmq"),
     }
     assert "zounds" in loaded
     assert loaded & heavy == set()

@@ -73,6 +73,7 @@ from zounds.units import (
     Stride,
     TimeSlice,
 )
+from zounds.web.shows import ZoundsApp, ZoundsSearch
 
 __version__ = "0.1.0"
 
@@ -159,6 +160,8 @@ __all__ = [
     "UnitNorm",
     "UnitsError",
     "Vorbis",
+    "ZoundsApp",
+    "ZoundsSearch",
     "decode",
     "encode",
     "hamming_index",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +45,23 @@ def show(folder: Path, pitches: int, workers: int | None, as_json: bool) -> None
         printing.line()
         printing.hits(hits, with_time=False)
     named = f"--corpus {shlex.quote(str(corpus.path))}"
+    program = _program()
     printing.line()
     printing.line("Now you:")
     printing.line()
-    printing.line(f"    zounds search {shlex.quote(str(queries[-1]))} {named}")
-    printing.line(f"    zounds random {named}")
-    printing.line("    zounds index a/folder/of/your/own/sounds")
+    printing.line(f"    {program} search {shlex.quote(str(queries[-1]))} {named}")
+    printing.line(f"    {program} random {named}")
+    printing.line(f"    {program} index a/folder/of/your/own/sounds")
+    printing.line()
+    printing.line("To hear and see them, start the page and open http://127.0.0.1:8888/ :")
+    printing.line()
+    printing.line(f"    {program} serve --open {named}")
+
+
+def _program() -> str:
+    """Return how the command is called here: it may be in an environment that is not active."""
+    beside = Path(sys.executable).with_name("zounds")
+    return "zounds" if shutil.which("zounds") or not beside.exists() else shlex.quote(str(beside))
 
 
 def _write(folder: Path, pitches: int) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import zounds
-from zounds.cli import asking, keeping, options, printing
+from zounds.cli import asking, keeping, options, printing, serving
 from zounds.cli.guard import Commands, end_well_when_terminated
 from zounds.cli.options import CorpusPath
 
@@ -54,7 +54,8 @@ def main(
 
 # in the order of their use: a corpus is filled, asked, and looked after
 _index, *_others = keeping.app.registered_commands
-app.registered_commands += [_index, *asking.app.registered_commands, *_others]
+_asked, _served = asking.app.registered_commands, serving.app.registered_commands
+app.registered_commands += [_index, *_asked, *_others, *_served]
 
 
 def run() -> None:

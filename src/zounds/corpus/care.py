@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -150,6 +151,31 @@ def info(home: Home) -> Info:
         bytes=sum(path.stat().st_size for path in home.path.rglob("*.mdb")),
         roots=state.roots,
     )
+
+
+def count(home: Home) -> int:
+    """Return the number of documents."""
+    return len(_documents(home))
+
+
+def _documents(home: Home) -> list[str]:
+    store = home.store
+    return list(store.keys(store.key_builder.prefix("documents"))) if home.exists() else []
+
+
+def outcomes(home: Home) -> tuple[Outcome, ...]:
+    """See `Corpus.outcomes`."""
+    known = home.known() if home.exists() else {}
+    return tuple(known[uri] for uri in sorted(known) if known[uri].status != "removed")
+
+
+def random(home: Home, seed: int | None) -> Any:
+    """See `Corpus.random`."""
+    ids = _documents(home)
+    if not ids:
+        raise ff.DocumentNotFound(f"{home.path} holds no sounds yet: add some first")
+    chosen = Random(seed).choice(ids)  # noqa: S311
+    return home.model(chosen.split("/")[1])
 
 
 def check(home: Home) -> Check:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
 import os
-import random
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
@@ -22,6 +22,7 @@ from zounds.corpus.pool import Pool
 from zounds.corpus.rescan import Changes
 from zounds.corpus.rescan import rescan as rescan_home
 from zounds.corpus.search import Like, Unit
+from zounds.corpus.view import View, telling
 from zounds.errors import LearningError
 from zounds.index.results import SearchResults
 
@@ -89,10 +90,7 @@ class Corpus:
 
     def __len__(self) -> int:
         """Return the number of documents."""
-        if not self.exists():
-            return 0
-        store = self._home.store
-        return sum(1 for _ in store.keys(store.key_builder.prefix("documents")))
+        return care.count(self._home)
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the documents, in the order of their ids."""
@@ -178,8 +176,8 @@ class Corpus:
         pool = Pool(workers, executor)
         for source in sources:
             discover.check(source)
-        with self._home.changing(new=True):
-            return ingest.add(self._home, sources, pool, progress)
+        with self._home.changing(new=True), telling(self._home, progress) as tell:
+            return ingest.add(self._home, sources, pool, tell)
 
     def rescan(
         self, forget: bool = False, workers: int | None = None, progress: Tell = None
@@ -203,8 +201,8 @@ class Corpus:
         Changes
         """
         pool = Pool(workers)
-        with self._home.changing():
-            return rescan_home(self._home, pool, progress, forget)
+        with self._home.changing(), telling(self._home, progress) as tell:
+            return rescan_home(self._home, pool, tell, forget)
 
     def remove(self, *things: Any) -> tuple[Outcome, ...]:
         """Remove documents. The sounds themselves are left alone.
@@ -289,8 +287,8 @@ class Corpus:
             If there are no documents.
         """
         pool = Pool(workers)
-        with self._home.changing():
-            return learning.index(self._home, pool, progress)
+        with self._home.changing(), telling(self._home, progress, "coding") as tell:
+            return learning.index(self._home, pool, tell)
 
     # ------------------------------------------------------------------ searching
 
@@ -359,12 +357,11 @@ class Corpus:
         DocumentNotFound
             If there are none.
         """
-        store = self._home.store
-        ids = list(store.keys(store.key_builder.prefix("documents"))) if self.exists() else []
-        if not ids:
-            raise ff.DocumentNotFound(f"{self.path} holds no sounds yet: add some first")
-        chosen = random.Random(seed).choice(ids)  # noqa: S311
-        return self._home.model(chosen.split("/")[1])
+        return care.random(self._home, seed)
+
+    def random_search(self, n_results: int = 10, seed: int | None = None) -> SearchResults:
+        """Search with a sound of the corpus, each as likely as the others; see `search`."""
+        return self.search(self.random(seed), n_results)
 
     def evaluate(
         self,
@@ -411,14 +408,22 @@ class Corpus:
 
     # ------------------------------------------------------------------ looking after it
 
+    def view(self) -> View:
+        """Return what is cheap to ask again and again; for servers."""
+        return View(self._home)
+
+    def app(self, **options: Any) -> Any:
+        """Return the page as an ASGI application; see `zounds.web.serve.corpus_app`."""
+        # by name: nothing here depends on the web
+        return importlib.import_module("zounds.web.serve").corpus_app(self, **options)
+
     def info(self) -> Info:
         """Return what the corpus holds."""
         return care.info(self._home)
 
     def outcomes(self) -> tuple[Outcome, ...]:
         """Return what became of every source that was ever added, in the order of their URIs."""
-        known = self._home.known() if self.exists() else {}
-        return tuple(known[uri] for uri in sorted(known) if known[uri].status != "removed")
+        return care.outcomes(self._home)
 
     def check(self) -> Check:
         """Verify every stored value.

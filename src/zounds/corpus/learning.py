@@ -16,6 +16,7 @@ from zounds.corpus.ingest import Tell
 from zounds.corpus.outcome import Progress
 from zounds.corpus.pool import Pool
 from zounds.corpus.presets import preset
+from zounds.corpus.view import telling
 from zounds.errors import NotTrained
 from zounds.index.hamming import UNREADABLE
 from zounds.learn.transforms import whole
@@ -45,9 +46,11 @@ def learn(home: Home, sounds: Home, seed: int, pool: Pool, tell: Tell) -> None:
     model = worker.model_of(job, sounds.store)
     lacking = [name for name in model.features if name not in sounds.sounds.features]
     studied = [ids[place] for place in chosen.studied(len(ids), seed)]
-    for _ in _completed(pool, job, model, lacking, studied, "studying", tell):
-        pass  # what cannot be read is told below
-    learned = chosen.learn(map(model, ids), seed)
+    with telling(home, tell, "studying") as told:
+        for _ in _completed(pool, job, model, lacking, studied, "studying", told):
+            pass  # what cannot be read is told below
+    with telling(home, None, "learning"):
+        learned = chosen.learn(map(model, ids), seed)
     changes = home.catalogue.state().changes + 1
     home.catalogue.learn(learned, seed=seed, learned_from=len(ids), changes=changes)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from numbers import Integral
@@ -144,8 +144,9 @@ def search(
     rerank: bool,
     n_results: int,
     per_file: int | None,
+    among: Container[str] | None = None,
 ) -> SearchResults:
-    """See `Corpus.search`."""
+    """See `Corpus.search`; only documents whose ids are `among` some are hit, if they are given."""
     if asked.unit not in UNITS:
         raise SearchError(f"unit={asked.unit!r}: give one of {', '.join(UNITS)}")
     whole = asked.start is None and asked.duration is None
@@ -155,7 +156,7 @@ def search(
     layer = Query(model, generation, asked).of(query, more, less)
     if not rerank:
         layer = replace(layer, vectors=None)
-    best = list(hits(generation, layer, asked.unit, asked.like, model, n_results, per_file))
+    best = list(hits(generation, layer, asked.unit, asked.like, model, n_results, per_file, among))
     if not best:
         _check_sounds(home)
     return SearchResults(
@@ -379,10 +380,13 @@ def hits(
     model: Any,
     n_results: int,
     per_file: int | None,
+    among: Container[str] | None = None,
 ) -> Iterator[CorpusHit]:
     """Yield the best hits for any row of a query, at most `per_file` from one document."""
     layer = generation.layers(unit)[like]
     near = by_codes(generation, unit, layer, query)
+    if among is not None:
+        near = (one for one in near if generation.ids[one[1]] in among)
     # a vector of silence may be zero, which has no direction
     if query.vectors is not None and layer.vectors is not None and query.vectors.any():
         near = by_vectors(near, layer.vectors, query.vectors, n_results, per_file)

@@ -1,0 +1,1 @@
+"""The page, its interface, and the REPL: see ``docs/api.md``."""
