@@ -233,7 +233,7 @@ def _workers(folder: Path, sounds: Path) -> Iterator[str]:
 def warm_add(place: str, sounds: str, other: str, few: str, workers: int) -> dict[str, float]:
     """Add sounds, with workers that are there already."""
     started = time.perf_counter()
-    report = zounds.Corpus(other).add(few, workers=workers)
+    report = zounds.Corpus(other, "post").add(few, workers=workers)
     warm = {"start": time.perf_counter() - started, "few": len(report.ok)}
     return {**warm, **add(place, sounds, workers)}
 
@@ -241,7 +241,7 @@ def warm_add(place: str, sounds: str, other: str, few: str, workers: int) -> dic
 def add(place: str, sounds: str, workers: int) -> dict[str, float]:
     """Add sounds; raise if any of them fails."""
     started = time.perf_counter()
-    report = zounds.Corpus(place).add(sounds, workers=workers)
+    report = zounds.Corpus(place, "post").add(sounds, workers=workers)
     seconds = time.perf_counter() - started
     if report.partial or report.failed:
         raise RuntimeError(str(report))
