@@ -120,11 +120,17 @@ def rescan(home: Home, pool: Pool, tell: Tell, forget: bool) -> Changes:
     remember_failures(home, found, known)
     absent = [outcome for outcome in found.absent if outcome.uri not in known]
     unplugged = {outcome.uri for outcome in absent}
+    missing = _settled_as_missing(home, left.values(), forget, unplugged)
+    if forget:
+        # a file that is still there, and no sound, is known as that and not found anew each time
+        describe(
+            home, [worker.Task(present[o.uri]) for o in missing if o.uri in present], pool, tell
+        )
     return Changes(
         new=tuple(kinds["new"]),
         changed=tuple(kinds["changed"]),
         moved=tuple(kinds["moved"]),
-        missing=_settled_as_missing(home, left.values(), forget, unplugged),
+        missing=missing,
         failed=(*unmended, *absent, *found.failed, *kinds["failed"]),
         unchanged=sum(outcome.is_document for outcome in same) + len(kinds["touched"]),
         mended=tuple(kinds["mended"]),

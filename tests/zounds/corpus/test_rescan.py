@@ -239,6 +239,7 @@ def test_a_sound_that_broke_is_missing_like_one_that_vanished(corpus, sounds, id
         for outcome in changes.missing:
             assert outcome.name in outcome.why
             assert "\n" not in outcome.why
+            assert ("not there any more" in outcome.why) == (outcome.name == "b.wav")
     assert (values(corpus), ids_of(corpus)) == (before, ids)
     assert corpus.info().missing == 2
     agrees(corpus)
@@ -254,6 +255,10 @@ def test_a_sound_that_broke_can_be_forgotten(corpus, sounds, ids, agrees):
     assert ids["a.wav"] not in corpus
     assert corpus.info().missing == 0
     agrees(corpus)
+    # and is known as what it is now: the next look finds nothing new
+    (failed,) = (outcome for outcome in corpus.outcomes() if outcome.status == "failed")
+    assert (failed.name, failed.id) == ("a.wav", None)
+    assert summary(corpus.rescan(workers=1)) == {"same": 2}
 
 
 # ---------------------------------------------------------------------------- what was removed
