@@ -297,7 +297,7 @@ class Desk:
             return portrait(chunks, count, length.samplerate).packed()
 
         keep = count == length.samples and length.seconds > _LONG and not _id.startswith(PREFIX)
-        key = ("portrait", "2", source.digest, str(first), str(count))
+        key = ("portrait", "3", source.digest, str(first), str(count))
         packed = self.library.shelf.get(*key, make=make, keep=keep)
         return Portrait.unpacked(packed), length, first, count
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 import featureflow as ff
+from featureflow.codec import decode, encode
 from featureflow.plan import plan
 from featureflow.run import run
 from zounds.arrays import AudioSamples
@@ -68,16 +68,15 @@ class Portrait:
 
     def packed(self) -> bytes:
         """Return it as bytes."""
-        file = io.BytesIO()
-        parts = {name: getattr(self, name) for name in _PARTS}
-        np.savez_compressed(file, **parts)
-        return file.getvalue()
+        return zlib.compress(encode({name: getattr(self, name) for name in _PARTS}), 1)
 
     @staticmethod
     def unpacked(data: bytes) -> Portrait:
-        """Return what was packed; raises ValueError or OSError for anything else."""
-        with np.load(io.BytesIO(data), allow_pickle=False) as parts:
-            return Portrait(**{name: parts[name] for name in _PARTS})
+        """Return what was packed; raises `featureflow.CorruptRecord` for anything else."""
+        try:
+            return Portrait(**decode(zlib.decompress(data)))
+        except (zlib.error, TypeError) as error:
+            raise ff.CorruptRecord(f"a drawing of a sound cannot be read ({error})") from None
 
 
 def portrait(chunks: Iterator[AudioSamples], count: int, samplerate: float) -> Portrait:
