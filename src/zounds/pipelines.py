@@ -11,7 +11,8 @@ from zounds.audio.resample import Mono, Resample
 from zounds.dsp.frames import SlidingWindow
 from zounds.dsp.spectrum import FFT
 from zounds.dsp.timbre import TimbreClip, TimbreSegments
-from zounds.dsp.timbre_frames import RATE, TimbreFrames
+from zounds.dsp.timbre_frames import TimbreFrames
+from zounds.dsp.timbre_windows import RATE
 from zounds.dsp.windows import Hann
 from zounds.feature_types import AudioSamplesFeature, ConstantRateTimeSeriesFeature
 from zounds.units import SR22050, HalfLapped, SampleRate

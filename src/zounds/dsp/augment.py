@@ -17,15 +17,8 @@ from zounds.arrays import AudioSamples
 from zounds.dsp.spectrum import power
 from zounds.dsp.synthesis import generator
 from zounds.dsp.timbre import TimbreClip, TimbreSegments
-from zounds.dsp.timbre_frames import (
-    HERTZ,
-    LONG,
-    PER_SEGMENT,
-    RATE,
-    Spectra,
-    TimbreFrames,
-    mono_samples,
-)
+from zounds.dsp.timbre_frames import Spectra, TimbreFrames, mono_samples
+from zounds.dsp.timbre_windows import HERTZ, LONG, PER_SEGMENT, RATE
 from zounds.dsp.windows import Hann
 
 Array = npt.NDArray[Any]

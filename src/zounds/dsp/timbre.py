@@ -13,15 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from zounds.arrays import ConstantRateTimeSeries
-from zounds.dsp.timbre_frames import (
-    BAND_EDGES,
+from zounds.dsp.timbre_frames import Spectra
+from zounds.dsp.timbre_windows import (
     HERTZ,
     LONG,
     PER_SEGMENT,
     RATE,
     SHORT,
     SHORT_PER_SEGMENT,
-    Spectra,
     constant,
 )
 from zounds.units import SampleRate
@@ -39,14 +38,10 @@ _SEGMENT_RATE = SampleRate(
 # All levels are relative to the loudest moment of what is described. These are powers.
 _GATE = 1e-5  # -50 dB: frames below are not active
 _BAND_RANGE = 1e-8  # -80 dB: band powers below the highest count as this much
-_BIN_RANGE = 1e-11  # -110 dB below the energy of the loudest frame: is added to each bin
 _ROUNDING = 1e-14  # -140 dB: band powers below count as this much, as rounding makes some
 _INAUDIBLE = 1e-26  # of the energy of the loudest frame: below, there is only silence,
 _SILENCE = 1e-14  # and by convention all of its band powers are this, -140 dB
 
-_CONTRAST = 0.2  # the share of a band's bins that are its peaks, and that are its valleys
-_ROLLOFFS = np.array([0.85, 0.5])
-_GROUP = 32  # bins that are added up first, to find those
 _ENVELOPE_COEFFS = 22
 _ENVELOPE_ROUNDS = 6
 LEVELS = (0, 98)
@@ -62,7 +57,7 @@ class TimbreSegments:
     dtype=float32]. See `describe` for the numbers.
     """
 
-    revision: ClassVar[int] = 1
+    revision: ClassVar[int] = 2
 
     def __call__(self, segment: Spectra, /) -> ConstantRateTimeSeries:
         """Return the descriptor of a segment, as one row."""
@@ -79,7 +74,7 @@ class TimbreClip:
     dtype=float32]. See `describe` for the numbers.
     """
 
-    revision: ClassVar[int] = 1
+    revision: ClassVar[int] = 2
 
     def stream(self) -> _Clip:
         """Return a stage for one run."""
@@ -121,7 +116,7 @@ def describe(parts: Sequence[Spectra]) -> Float32:
     40-97   dB   MFCC 1 to 29 of the active ones: means, standard deviations
     98-119  dB   cepstrum of the true envelope, 0 to 21: means weighted by amplitude
     120-200      attack, sustain and decay: see `_course`
-    201-254      statistics of the spectrum: see `_statistics`; means, standard deviations
+    201-254      `zounds.dsp.timbre_statistics.statistics`: means, standard deviations
     255-281      the same: means weighted by amplitude
     282-329 dB   onset: see `_course`
     ======= ==== ===========================================================================
@@ -158,7 +153,7 @@ def describe(parts: Sequence[Spectra]) -> Float32:
     decibels, level = _decibels(np.concatenate([part.bands for part in parts]), loudest)
     mfcc = decibels @ _dct(LONG.n_bands, 30)
     envelope = weights @ _envelope(decibels[active])
-    statistics = np.concatenate([_statistics(part, loudest) for part in parts])[active]
+    statistics = np.concatenate([part.statistics for part in parts])[active]
 
     attack, onset = _course(
         np.concatenate([part.short_bands for part in parts]),
@@ -218,84 +213,6 @@ def _envelope(decibels: Float32) -> Float32:
         highest = np.maximum(decibels, cepstrum @ basis.T)
         cepstrum = highest @ basis
     return cepstrum
-
-
-def _statistics(part: Spectra, loudest: float) -> Array:
-    """Return statistics of the spectrum of each long frame.
-
-    ===== ===== ============================================================================
-    0, 1  ln Hz centroid and spread of the magnitudes, plus 20 Hz
-    2, 3  ln Hz roll-off: where 85 % and 50 % of the energy lie below, plus 20 Hz
-    4           zero crossings for each sample
-    5, 6        autocorrelation at the period, range [0, 1], and at half of it
-    7-16  ln    contrast of 10 bands: the mean of the highest fifth over that of the lowest
-    17-26 ln    flatness of 10 bands: the arithmetic over the geometric mean
-    ===== ===== ============================================================================
-
-    Parameters
-    ----------
-    part : Spectra
-    loudest : float
-        The energy of the loudest frame of the stretch.
-
-    Returns
-    -------
-    np.ndarray [shape=(m, 27)]
-    """
-    # White noise, in each bin 110 dB below the loudest frame: the unit of all powers from here.
-    scale = np.float32(1 / (_BIN_RANGE * loudest) if loudest >= _INAUDIBLE else 0)
-    powers = part.powers * scale
-    powers += 1
-    total, first, second = (np.sqrt(powers) @ _moments()).T
-    centroid = first / total
-    spread = np.maximum(second / total - np.square(centroid), (2 / HERTZ) ** 2)  # at least 1 Hz
-    nyquists = np.column_stack([centroid, np.sqrt(spread), _rolloffs(powers)])
-
-    # the zeroth lag of the autocorrelation, which alone has a share of the noise
-    zeroth = (2 * part.energies - part.powers[:, 0] - part.powers[:, -1]) * scale
-    periodicity = part.periodicity * (zeroth / (zeroth + LONG.window))[:, np.newaxis]
-    np.clip(periodicity[:, 0], 0, 1, out=periodicity[:, 0])
-
-    ordered = part.ordered * scale
-    ordered += 1
-    means, contrasts = _band_weights()
-    arithmetic = np.log(ordered @ means)
-    np.log(ordered, out=ordered)
-    flatness = arithmetic - ordered @ means
-    columns = (
-        np.log(nyquists * (HERTZ / 2) + 20),
-        part.crossings,
-        periodicity,
-        ordered @ contrasts,
-        flatness,
-    )
-    return np.column_stack(columns)
-
-
-def _rolloffs(powers: Float32) -> Array:
-    """Return where 85 % and 50 % of each spectrum lie below.
-
-    Parameters
-    ----------
-    powers : np.ndarray [shape=(m, 2049), range=(0, inf)]
-
-    Returns
-    -------
-    np.ndarray [shape=(m, 2), range=[0, 1], unit=Nyquist frequency]
-    """
-    # Sums of 32 bins first, then the bins of the one group in question: adding up all the bins
-    # of all the frames takes as long as their Fourier transform.
-    rows, last = np.arange(len(powers))[:, np.newaxis], powers.shape[1] - 1
-    groups = powers[:, :last].reshape(len(powers), -1, _GROUP) @ np.ones(_GROUP, np.float32)
-    sums = np.zeros((len(groups), groups.shape[1] + 1))
-    groups.cumsum(axis=1, dtype=np.float64, out=sums[:, 1:])
-    target = _ROLLOFFS * (sums[:, -1:] + powers[:, last:])
-    group = np.count_nonzero(sums[:, np.newaxis, 1:] < target[:, :, np.newaxis], axis=2)
-    bins = np.minimum(_GROUP * group[:, :, np.newaxis] + np.arange(_GROUP), last)
-    inside = powers[rows[:, np.newaxis], bins].cumsum(axis=2)
-    left = (target - sums[rows, group])[:, :, np.newaxis]
-    below = _GROUP * group + np.count_nonzero(inside < left, axis=2)
-    return np.asarray(np.minimum(below, last) / last)
 
 
 def _course(bands: Float32, energies: Float32) -> tuple[Array, Array]:
@@ -362,23 +279,3 @@ def _dct(n_bands: int, n_coeffs: int) -> Float32:
     from scipy.fft import dct
 
     return constant(dct(np.eye(n_bands), norm="ortho", axis=1)[:, :n_coeffs])
-
-
-@lru_cache(maxsize=1)
-def _moments() -> Float32:
-    """Return the powers 0, 1 and 2 of the bins' places from 0 to 1 [shape=(2049, 3)]."""
-    places = np.linspace(0, 1, LONG.window // 2 + 1)
-    return constant(np.stack([places**0, places, places**2], axis=1))
-
-
-@lru_cache(maxsize=1)
-def _band_weights() -> tuple[Float32, Float32]:
-    """Return what makes means and contrasts of sorted bins [shape=(2049, 10) each]."""
-    means = np.zeros((BAND_EDGES[-1], len(BAND_EDGES) - 1))
-    contrasts = np.zeros_like(means)
-    for band, (start, stop) in enumerate(pairwise(BAND_EDGES)):
-        share = int(_CONTRAST * (stop - start))
-        means[start:stop, band] = 1 / (stop - start)
-        contrasts[start : start + share, band] = -1 / share
-        contrasts[stop - share : stop, band] = 1 / share
-    return constant(means), constant(contrasts)

@@ -107,7 +107,7 @@ def reference(samples, n_long=None, n_short=None):
     edges = [0, 10, 20, 40, 80, 160, 320, 640, 1025, 1600, 2049]
     rows = []
     for i in np.flatnonzero(active):
-        p = long[i] + 1e-11 * energy.max()
+        p = long[i] + 1e-9 * energy[i]
         centroid = np.average(hz, weights=np.sqrt(p))
         spread = np.sqrt(np.average((hz - centroid) ** 2, weights=np.sqrt(p)))
         rolloffs = [hz[np.searchsorted(p.cumsum(), share * p.sum())] for share in (0.85, 0.5)]
