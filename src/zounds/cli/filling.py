@@ -117,9 +117,14 @@ def _too_few(corpus: Corpus) -> str:
     documents, frames = len(corpus), sum(map(_frames, corpus))
     needed = getattr(preset(corpus.preset), "centroids", 0)
     if frames >= needed:
+        before = (
+            "what was learned before is used"
+            if corpus.info().learned_from
+            else ("nothing can be searched yet")
+        )
         return (
-            f"nothing was learned, and nothing can be searched yet: {documents} sounds are too few "
-            "or too much alike; index more, and more different ones; what was read is kept"
+            f"nothing was learned, and {before}: {documents} sounds are too few or too much alike; "
+            "index more, and more different ones; what was read is kept"
         )
     more = math.ceil(documents * (needed - frames) / max(frames, 1))
     return (

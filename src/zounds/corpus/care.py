@@ -232,7 +232,9 @@ def _lack(outcome: Outcome, sounds: Any) -> str:
         return ""
     again = _RESCAN
     if outcome.missing:
-        again = outcome.why if is_handed(outcome.uri) else f"bring it back and {_RESCAN}"
+        # what is known of a sound that was handed over begins with its name
+        kept = outcome.why.removeprefix(f"{outcome.name}: ")
+        again = kept if is_handed(outcome.uri) else f"bring it back and {_RESCAN}"
     return one_line(f"{outcome.name}: its {', '.join(lacks)} is not there any more: {again}")
 
 

@@ -141,6 +141,8 @@ def _read(path: Path) -> list[tuple[str, str]]:
                     f"'label' and one of {', '.join(_COLUMNS)}"
                 )
             return [(row[key], row["label"]) for row in table if row[key] and row["label"]]
+    except FileNotFoundError:
+        raise InvalidParameter(f"there is no file {path}: give one with labels, as CSV") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidParameter(f"{path} cannot be read as a table: {error}") from error
 

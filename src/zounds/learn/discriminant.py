@@ -225,8 +225,8 @@ class Discriminant:
             clips = np.concatenate([clips, checked(others, columns=rows.shape[1])])
         if len(clips) < FEW:
             warnings.warn(
-                f"there are {len(clips)} clips: the metric is learned from views of each alone, "
-                f"and will be better from {FEW} clips on",
+                f"learned from views of {len(clips)} clips only: the metric will be better from "
+                f"{FEW} clips on",
                 stacklevel=2,
             )
         counted = np.ones(rows.shape[1], bool)

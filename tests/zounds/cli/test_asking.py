@@ -138,7 +138,7 @@ def test_a_few_sounds_may_be_searched_for_which_a_seed_draws(call, indexed, kind
 def test_labels_that_judge_nothing_are_one_line_and_no_work(call, indexed, sounds, tmp_path):
     said = {
         (): "zounds: all sounds have the label 'sounds', and every search finds only these",
-        ("--labels", tmp_path / "nothing.csv"): f"zounds: {tmp_path}/nothing.csv cannot be read",
+        ("--labels", tmp_path / "nothing.csv"): f"zounds: there is no file {tmp_path}/nothing.csv",
     }
     for options, why in said.items():
         done = call("eval", *options, corpus=indexed)

@@ -270,7 +270,7 @@ def test_a_table_as_it_was_exported_needs_a_label_only(notes, tmp_path):
         (b"name,label\nnothing.wav,x\n", "no sound of the corpus is named in it: give ids, paths"),
         (b"name,label\n", "no sound of the corpus is named in it"),
         (b"name,label\n\xff\xfe,x\n", "cannot be read as a table"),
-        (None, "cannot be read as a table"),
+        (None, "there is no file"),
     ],
 )
 def test_a_table_that_labels_nothing_is_refused(notes, tmp_path, content, message):

@@ -147,7 +147,7 @@ def test_ignored_columns_change_nothing():
 @pytest.mark.parametrize("clips", [1, 2, 30, 49])
 def test_few_clips_are_told_of_and_learned_from(clips):
     examples = kinds(50, n_kinds=1)[0][:clips]
-    with pytest.warns(UserWarning, match=f"there are {clips} clips.*from 50 clips on"):
+    with pytest.warns(UserWarning, match=f"views of {clips} clips only.*from 50 clips on"):
         embedding = Discriminant().fit(examples)
     vectors = embedding.transform(examples[:, 0])
     assert np.isfinite(vectors).all()
