@@ -26,8 +26,10 @@ from zounds.corpus.discover import one_line
 from zounds.corpus.generation import Shelf
 from zounds.corpus.home import CARD, Home
 from zounds.corpus.ingest import raise_changes
+from zounds.corpus.known import Fact, Known
 from zounds.corpus.outcome import Outcome
 from zounds.corpus.places import around, is_handed, is_within
+from zounds.corpus.where import Where
 from zounds.errors import CorpusError
 
 _RESCAN = "run zounds rescan"
@@ -169,13 +171,19 @@ def outcomes(home: Home) -> tuple[Outcome, ...]:
     return tuple(known[uri] for uri in sorted(known) if known[uri].status != "removed")
 
 
-def random(home: Home, seed: int | None) -> Any:
+def random(home: Home, seed: int | None, where: Where | None) -> Any:
     """See `Corpus.random`."""
-    ids = _documents(home)
+    ids = passing(home, where) if where else [key.split("/")[1] for key in _documents(home)]
     if not ids:
-        raise ff.DocumentNotFound(f"{home.path} holds no sounds yet: add some first")
-    chosen = Random(seed).choice(ids)  # noqa: S311
-    return home.model(chosen.split("/")[1])
+        what = f"no sound that passes {where}" if where else "no sounds yet: add some first"
+        raise ff.DocumentNotFound(f"{home.path} holds {what}")
+    return home.model(Random(seed).choice(ids))  # noqa: S311
+
+
+def passing(home: Home, where: Where) -> list[str]:
+    """Return the ids of the documents that are wanted, in the order of their URIs."""
+    known = Known.of(Fact.of(outcome) for outcome in outcomes(home) if outcome.is_document)
+    return [_id for _id, passes in zip(known.ids, known.passing(where), strict=True) if passes]
 
 
 def check(home: Home) -> Check:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ import numpy.typing as npt
 import featureflow as ff
 from featureflow.document import sealed, unsealed
 from featureflow.stores import Store
+from zounds.corpus.known import Fact, Known
 from zounds.corpus.spaces import KIND, Layer, Space
 from zounds.errors import SearchError
 from zounds.units import SampleRate, Seconds, TimeSlice
@@ -32,9 +33,8 @@ class Generation:
         The identity of the computation of what is compared.
     bits : int
         The length of a code.
-    ids : list of str, one for each document
-    seconds : np.ndarray of float64 [shape=(n,), unit=s]
-        How long the sounds are.
+    known : Known
+        What is known of each document.
     rate : SampleRate
         The time from segment to segment, and the time each covers.
     offsets : np.ndarray of int64 [shape=(n + 1,)]
@@ -46,12 +46,16 @@ class Generation:
 
     fingerprint: str
     bits: int
-    ids: list[str] = field(repr=False)
-    seconds: npt.NDArray[np.float64] = field(repr=False)
+    known: Known = field(repr=False)
     rate: SampleRate
     offsets: npt.NDArray[np.int64] = field(repr=False)
     space: Space = field(repr=False)
     segments: dict[str, Layer] = field(repr=False)
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Sequence of str : The documents."""
+        return self.known.ids
 
     def layers(self, unit: str) -> dict[str, Layer]:
         """Return what is searched, clips or segments, in each way."""
@@ -65,7 +69,7 @@ class Generation:
 
     def time(self, unit: str, document: int, row: int) -> TimeSlice:
         """Return where in its sound a clip or segment is."""
-        whole = Seconds(float(self.seconds[document]))
+        whole = Seconds(float(self.known.seconds[document]))
         if unit == "clip":
             return TimeSlice(start=Seconds(0), duration=whole)
         start = self.rate.frequency * (row - int(self.offsets[document]))
@@ -94,14 +98,13 @@ class Sound:
 
     Parameters
     ----------
-    id : str
-    seconds : float
+    fact : Fact
+        What is known of it.
     clip : np.ndarray [shape=(1, d)]
     segments : ConstantRateTimeSeries [shape=(m, d)]
     """
 
-    id: str
-    seconds: float
+    fact: Fact
     clip: Any = field(repr=False)
     segments: Any = field(repr=False)
 
@@ -121,11 +124,10 @@ def generation(preset: Any, fingerprint: str, sounds: Iterable[Sound]) -> Genera
     SearchError
         If there are none.
     """
-    ids, seconds, clips, segments = [], [], [], []
+    facts, clips, segments = [], [], []
     rate = None
     for sound in sounds:
-        ids.append(sound.id)
-        seconds.append(sound.seconds)
+        facts.append(sound.fact)
         clips.append(np.asarray(sound.clip))
         segments.append(np.asarray(sound.segments))
         rate = sound.segments.samplerate
@@ -135,8 +137,7 @@ def generation(preset: Any, fingerprint: str, sounds: Iterable[Sound]) -> Genera
     return Generation(
         fingerprint=fingerprint,
         bits=preset.bits,
-        ids=ids,
-        seconds=np.array(seconds),
+        known=Known.of(facts),
         rate=rate,
         offsets=np.cumsum([0, *map(len, segments)], dtype=np.int64),
         space=space,

@@ -13,6 +13,7 @@ from zounds.corpus import worker
 from zounds.corpus.generation import Sound, generation
 from zounds.corpus.home import Home
 from zounds.corpus.ingest import Tell
+from zounds.corpus.known import Fact
 from zounds.corpus.outcome import Progress
 from zounds.corpus.pool import Pool
 from zounds.corpus.presets import preset
@@ -97,7 +98,9 @@ def _sounds(model: Any) -> Iterator[Sound]:
     """Yield what is indexed of each document that can be read."""
     for document in model:
         try:
-            seconds = document.facts["seconds"]
-            yield Sound(document._id, seconds, document.clip, document.segments)
+            entry, facts = document._document.entry(), document.facts
+            numbers = (facts["seconds"], facts["samplerate"], facts["channels"])
+            fact = Fact(document._id, entry["name"], entry["roots"]["meta"]["uri"], *numbers)
+            yield Sound(fact, document.clip, document.segments)
         except UNREADABLE:
             continue  # the workers have told

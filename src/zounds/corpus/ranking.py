@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from zounds.corpus.generation import Generation
+from zounds.corpus.known import Mask
 from zounds.corpus.spaces import Layer
 from zounds.index.scan import ROWS, SHIFT
 from zounds.learn.binary import cosines
@@ -20,10 +21,20 @@ _CANDIDATES = 100
 _MOMENTS = 5
 
 
-def by_codes(generation: Generation, unit: str, layer: Layer, query: Layer) -> Iterator[Near]:
-    """Yield what is searched by the distance of its code to the nearest of a query."""
+def by_codes(
+    generation: Generation, unit: str, layer: Layer, query: Layer, live: Mask | None
+) -> Iterator[Near]:
+    """Yield what is searched by the distance of its code to the nearest of a query.
+
+    Parameters
+    ----------
+    live : np.ndarray [shape=(documents,), dtype=bool] or None
+        Which documents count; None for all.
+    """
     typical = generation.typical(unit)
-    for keys in layer.prepared.ranked(query.codes):
+    if live is not None and unit == "segment":
+        live = np.repeat(live, np.diff(generation.offsets))
+    for keys in layer.prepared.ranked(query.codes, live):
         rows, distances = (keys & ROWS).astype(np.intp), (keys >> SHIFT).astype(np.intp)
         owners = generation.owners(unit, rows).tolist()
         for row, owner, distance in zip(rows.tolist(), owners, distances.tolist(), strict=True):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from zounds.corpus.hits import Limits
 from zounds.corpus.home import CARD, Home
 from zounds.corpus.outcome import Outcome, Progress
 from zounds.corpus.search import Asked, Unit, search, searchable
@@ -118,7 +119,8 @@ class View:
             if not self._home.exists():  # to look into its store would make one
                 raise SearchError(f"{self._home.path} holds no sounds yet: add some first")
             found = searchable(self._home)
-            ids, rates = found.ids, [found.rate] * len(found.ids)
+            ids = list(found.ids)
+            rates = [found.rate] * len(ids)
             offsets = np.arange(len(ids) + 1) if unit == "clip" else found.offsets
             codes = found.layers(unit)[KIND].codes
             made = Coded(found.bits, ids, ids, rates, offsets, codes)
@@ -148,7 +150,8 @@ class View:
             The ids of the documents that may be hit; None for all.
         """
         first, *more = wanted
-        return search(self._home, first, asked, more, list(unwanted), True, n, per_file, among)
+        limits = Limits(n, per_file, among=among)
+        return search(self._home, first, asked, limits, more, list(unwanted))
 
     @property
     def likes(self) -> Sequence[str]:

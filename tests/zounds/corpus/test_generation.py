@@ -8,6 +8,7 @@ import pytest
 import featureflow as ff
 import zounds
 from zounds.corpus.generation import Generation, Shelf, Sound, generation
+from zounds.corpus.known import Fact
 from zounds.corpus.presets import preset
 from zounds.corpus.spaces import KIND, SAME
 
@@ -33,7 +34,8 @@ def sounds(counts, preset="timbre", seed=0, one=None):
     for number, count in enumerate(counts):
         series = zounds.ConstantRateTimeSeries(rows(count), RATE)
         seconds = float((count - Fraction(1, 4)) * HOP)
-        yield Sound(f"sound {number}", seconds, rows(1), series)
+        fact = Fact(f"sound {number}", f"{number}.wav", f"file:///{number}.wav", seconds, 44100, 1)
+        yield Sound(fact, rows(1), series)
 
 
 def made(counts, name="timbre", **options) -> Generation:
@@ -107,11 +109,11 @@ def store():
 
 
 def same(one, other):
-    assert (one.ids, one.fingerprint, one.bits, one.rate) == (
-        *(other.ids, other.fingerprint, other.bits, other.rate),
+    assert (list(one.ids), one.fingerprint, one.bits, one.rate) == (
+        *(list(other.ids), other.fingerprint, other.bits, other.rate),
     )
     np.testing.assert_array_equal(one.offsets, other.offsets)
-    np.testing.assert_array_equal(one.seconds, other.seconds)
+    np.testing.assert_array_equal(one.known.seconds, other.known.seconds)
     for unit in ("clip", "segment"):
         for like, layer in one.layers(unit).items():
             np.testing.assert_array_equal(layer.codes, other.layers(unit)[like].codes)
