@@ -175,6 +175,33 @@ def random(
 
 @app.command(
     epilog=options.examples(
+        "zounds duplicates                           copies, also in other formats",
+        "zounds duplicates --distance 3              more of them, and what is only much alike",
+        "zounds duplicates | cut -f 4                the paths alone",
+    )
+)
+def duplicates(
+    corpus: CorpusPath = None,
+    distance: Annotated[
+        int, typer.Option(min=0, metavar="BITS", help="How many bits of two codes may differ.")
+    ] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """List sounds that are nearly the same, in groups; delete nothing.
+
+    Prints a table. Another program gets lines of the number of the group, the
+    bits that differ from its first sound, seconds, and path, with tabs between.
+    """
+    groups = options.existing(corpus).duplicates(distance)
+    if as_json:
+        listed = [[one.record() for one in group] for group in groups]
+        printing.document({"distance": distance, "groups": listed})
+    else:
+        printing.duplicates(groups)
+
+
+@app.command(
+    epilog=options.examples(
         "zounds info                                 how much there is",
         "zounds info --failed                        what could not be read, and why",
         "zounds info --json",

@@ -1,6 +1,7 @@
 """What searches may be told, and how good they are: `zounds search` and `zounds eval`."""
 
 import csv
+import shutil
 import zipfile
 
 import pytest
@@ -192,8 +193,8 @@ def test_where_nothing_passes_it_is_told(call, indexed, query):
         ("--seconds", "a..b", "--seconds a..b: give the shortest"),
         ("--seconds", "2..1", "none is that long; give the lower one first"),
         ("--seconds", "nan..", "give numbers of 0 or more"),
-        ("--samplerate", "-1", "-1"),
-        ("--channels", "x", "x"),
+        ("--samplerate", "-1", "Invalid value for '--samplerate'"),
+        ("--channels", "x", "Invalid value for '--channels'"),
         ("--folder", "", "one is empty"),
     ],
 )
@@ -215,3 +216,38 @@ def test_some_of_the_sounds_are_shown_at_random_and_exported(call, indexed, in_f
         exported = [row["name"] for row in csv.DictReader(file)]
     assert exported == sorted(exported)
     assert {name.partition("_")[0] for name in exported} == {"bright"}
+
+
+# ---------------------------------------------------------------------------- duplicates
+
+
+def test_duplicates_are_listed_in_groups_and_kept(call, copied, query, tmp_path):
+    copy = shutil.copy(query, tmp_path / "copy [bold].wav")
+    call("index", copy, "--workers", 1, corpus=copied)
+    listed = call("duplicates", "--json", corpus=copied).json
+    assert listed["distance"] == 0
+    paths = [[one["path"] for one in group] for group in listed["groups"]]
+    (group,) = (group for group in paths if str(copy) in group)
+    assert set(group) == {str(query), str(copy)}
+    lines = call("duplicates", corpus=copied).out.splitlines()
+    fields = [line.split("\t") for line in lines]
+    assert [path for *_, path in fields] == [path for group in paths for path in group]
+    assert {number for number, *_ in fields} == {str(n + 1) for n in range(len(paths))}
+    assert {bits for _, bits, *_ in fields} == {"0"}
+    assert query.exists()
+
+
+def test_duplicates_are_a_table_for_people(call, copied, query, tmp_path, monkeypatch):
+    copy = shutil.copy(query, tmp_path / "copy [bold].wav")
+    call("index", copy, "--workers", 1, corpus=copied)
+    monkeypatch.setattr("zounds.cli.printing.to_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "300")
+    done = call("duplicates", corpus=copied)
+    header, *rows, said = done.out.splitlines()
+    assert header.split() == ["bits", "seconds", "sound"]
+    assert sum(row.rstrip().endswith((str(query), str(copy))) for row in rows) == 2
+    assert said.endswith("groups")
+
+
+def test_a_distance_below_0_is_refused(call, indexed):
+    assert call("duplicates", "--distance", -1, corpus=indexed).code == 2
