@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,9 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import featureflow as ff
-from featureflow.document import sealed, unsealed
-from featureflow.stores import Store
 from zounds.corpus.known import Fact, Known
 from zounds.corpus.spaces import KIND, Layer, Space
 from zounds.errors import SearchError
@@ -22,7 +19,6 @@ _PAIRS = 4096
 _ROWS = 4096
 
 
-@ff.storable("zounds.corpus.Generation")
 @dataclass(frozen=True, eq=False)
 class Generation:
     """The documents of a corpus, as they can be searched.
@@ -76,12 +72,12 @@ class Generation:
         # the last one of a sound may reach beyond its end
         return TimeSlice(start=start, duration=min(self.rate.duration, whole - start))
 
-    def typical(self, unit: str) -> float:
-        """Return how far apart two codes are on average [unit=bits, range=(0, bits]]."""
-        return self._typical[unit]
-
     @cached_property
-    def _typical(self) -> dict[str, float]:
+    def typical(self) -> dict[str, float]:
+        """Dict of float : How far apart two codes are on average, by their unit.
+
+        [unit=bits, range=(0, bits]]
+        """
         found = {}
         for unit in ("clip", "segment"):
             codes = self.layers(unit)[KIND].codes
@@ -149,62 +145,3 @@ def _layers(space: Space, rows: npt.NDArray[Any]) -> dict[str, Layer]:
     """Return segments as they are compared, made block by block."""
     made = [space.segments(rows[i : i + _ROWS]) for i in range(0, len(rows), _ROWS)]
     return {like: Layer.joined([layers[like] for layers in made]) for like in made[0]}
-
-
-class Shelf:
-    """Where generations are stored: the latest one, and none else.
-
-    Parameters
-    ----------
-    store : Store
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._latest = store.key_builder.build("index", "latest")
-
-    def put(self, generation: Generation) -> None:
-        """Store a generation; readers have the one before until it is whole."""
-        record = sealed(generation)
-        digest = record[:32].decode("ascii")
-        records = {self._key(digest): record, self._latest: sealed(digest)}
-        self._store.write(records)
-        others = set(self._store.keys()) - records.keys()
-        if others:
-            self._store.delete(*others)
-
-    def digest(self) -> str | None:
-        """Return what tells the latest generation from others; None if there is none."""
-        try:
-            return str(unsealed(self._store.read(self._latest), self._latest))
-        except (KeyError, ff.CorruptRecord):
-            return None
-
-    def get(self, digest: str) -> Generation | None:
-        """Return a generation; None if it is gone, or damaged."""
-        key = self._key(digest)
-        try:
-            found: Generation = unsealed(self._store.read(key), key)
-        except (KeyError, ff.CorruptRecord):
-            return None
-        return found
-
-    def problems(self) -> Iterator[str]:
-        """Yield what is damaged, one line each."""
-        found = list(self._store.keys())
-        for key in found:
-            try:
-                unsealed(self._store.read(key), key)
-            except KeyError:
-                continue  # replaced meanwhile
-            except ff.CorruptRecord:
-                yield f"the index is damaged ({key}): run zounds rescan"
-        # a key may be what was damaged
-        digest = self.digest()
-        needed = [self._latest] if digest is None else [self._key(digest)]
-        for key in needed if found else []:
-            if key not in self._store and self.digest() == digest:
-                yield f"the index is damaged ({key} is gone): run zounds rescan"
-
-    def _key(self, digest: str) -> str:
-        return self._store.key_builder.build("index", "generations", digest)

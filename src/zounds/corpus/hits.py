@@ -126,8 +126,8 @@ def hits(
     near = by_codes(generation, unit, layer, query, limits.live(generation))
     n_results, per_file = limits.n_results, limits.per_file
     # a vector of silence may be zero, which has no direction
-    if query.vectors is not None and layer.vectors is not None and query.vectors.any():
-        near = by_vectors(near, layer.vectors, query.vectors, n_results, per_file)
+    if query.vectors is not None and layer.ranks and query.vectors.any():
+        near = by_vectors(near, layer, query.vectors, n_results, per_file)
     taken: Counter[int] = Counter()
     known: dict[int, dict[str, Any] | None] = {}
     found = 0

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from featureflow.codec import storable
 from zounds.corpus.outcome import Outcome
 from zounds.corpus.places import shown
 from zounds.corpus.where import Where
@@ -57,7 +56,6 @@ class Fact:
         )
 
 
-@storable("zounds.corpus.Known")
 @dataclass(frozen=True, eq=False)
 class Known:
     """What is known of sounds, in columns.

@@ -31,7 +31,7 @@ def by_codes(
     live : np.ndarray [shape=(documents,), dtype=bool] or None
         Which documents count; None for all.
     """
-    typical = generation.typical(unit)
+    typical = generation.typical[unit]
     if live is not None and unit == "segment":
         live = np.repeat(live, np.diff(generation.offsets))
     for keys in layer.prepared.ranked(query.codes, live):
@@ -42,7 +42,7 @@ def by_codes(
 
 
 def by_vectors(
-    near: Iterator[Near], vectors: Any, queries: Any, n_results: int, per_file: int | None
+    near: Iterator[Near], layer: Layer, queries: Any, n_results: int, per_file: int | None
 ) -> Iterator[Near]:
     """Yield the first by their vectors: so many, and not too many of one document."""
     most = max(_CANDIDATES, 2 * n_results) * (1 if per_file is None else _MOMENTS)
@@ -55,7 +55,7 @@ def by_vectors(
             if len(chosen) == most:
                 break
     rows = np.array([row for row, *_ in chosen], np.intp)
-    likeness = cosines(queries, vectors[rows]).max(axis=0)
+    likeness = cosines(queries, layer.vectors_of(rows)).max(axis=0)
     for place in np.argsort(-likeness, kind="stable").tolist():
         row, owner, distance, _ = chosen[place]
         yield row, owner, distance, max(0.0, float(likeness[place]))

@@ -204,9 +204,10 @@ class Query:
 
     def _known(self, code: npt.NDArray[np.uint8]) -> Layer:
         """Return a code, with the vector of the first one that has it, if there is any."""
-        layer = self._layers[self._like]
-        equal = np.flatnonzero((layer.codes == code).all(axis=1))[:1]
-        vectors = layer.vectors[equal] if layer.vectors is not None and len(equal) else None
+        layer, vectors = self._layers[self._like], None
+        distances, rows = layer.prepared.search(code[np.newaxis], 1)
+        if layer.ranks and not distances.any():
+            vectors = layer.vectors_of(rows[0])
         return Layer(code[np.newaxis], vectors)
 
     def _rows(self, thing: Any) -> npt.NDArray[Any]:

@@ -20,6 +20,7 @@ from zounds.corpus.outcome import Outcome, Progress
 from zounds.corpus.search import Asked, Unit, search, searchable
 from zounds.corpus.spaces import KIND
 from zounds.errors import CorpusError, SearchError
+from zounds.index import manifest as manifests
 from zounds.index.results import SearchResults
 from zounds.units import SampleRate, TimeSlice
 
@@ -84,7 +85,7 @@ class View:
         files = (
             self._home.path / CARD,
             self._home.store_path / "data.mdb",
-            self._home.index_path / "data.mdb",
+            self._home.shelf.folder / manifests.NAME,
         )
         return "-".join(map(_stamp, files))
 

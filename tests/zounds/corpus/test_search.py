@@ -310,7 +310,7 @@ def test_hits_are_those_of_numpy_by_distance_then_document_then_time(data):
             taken[number] += 1
             expected.append((distance, ids[number], Fraction(time, 2)))
     assert [(hit.distance, hit.id, hit.time.start) for hit in made] == expected[:n_results]
-    typical = searched.typical("segment")
+    typical = searched.typical["segment"]
     assert [hit.score for hit in made] == [max(0, 1 - hit.distance / typical) for hit in made]
 
 
@@ -583,7 +583,7 @@ def test_without_ranking_it_is_the_order_of_the_codes(notes, unit, like):
 def test_of_the_article_codes_the_score_says_how_much_nearer_than_usual(corpus):
     if corpus.preset == "post":
         results = corpus.search(corpus.random(1), 99)
-        typical = corpus._home.indexed().typical("clip")
+        typical = corpus._home.indexed().typical["clip"]
         for hit in results:
             assert hit.score == max(0, 1 - hit.distance / typical)
         assert found(results) == found(corpus.search(corpus.random(1), 99, rerank=False))
