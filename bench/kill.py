@@ -28,7 +28,6 @@ from typing import Any
 
 import featureflow as ff
 import zounds
-from zounds.corpus.generation import Shelf
 from zounds.demo.corpus import demo_corpus
 
 HERE = Path(__file__).parent
@@ -184,7 +183,7 @@ def contents(place: Path) -> dict[str, Any]:
             found[f"{name} of {document._id}"] = document._digest(name) if there else "missing"
     for outcome in corpus.outcomes():
         found[f"outcome of {outcome.uri}"] = outcome.record()
-    found["index"] = Shelf(home.index_store).digest()
+    found["index"] = home.shelf.digest()
     info = corpus.info()
     found |= {name: getattr(info, name) for name in ("learned_from", "up_to_date", "roots")}
     return {**found, "model": home.catalogue.model_digest()}

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 import featureflow as ff
 import zounds
 from zounds.corpus.generation import Sound, generation
+from zounds.corpus.known import Fact
 from zounds.corpus.presets import preset
 
 ROUNDS = 5
@@ -90,8 +91,7 @@ def indexing() -> str:
 
     sounds = [
         Sound(
-            f"{number}",
-            2.1,
+            Fact(f"{number}", f"{number}.wav", f"file:///{number}.wav", 2.1, 44100, 1),
             vectors(kind, 1),
             zounds.ConstantRateTimeSeries(vectors(kind, SEGMENTS), rate),
         )

@@ -15,8 +15,9 @@ from zounds.audio.facts import Facts
 from zounds.audio.resample import Mono, Resample
 from zounds.corpus.corpus import Corpus
 from zounds.corpus.evaluation import Evaluation
+from zounds.corpus.hits import CorpusHit
 from zounds.corpus.outcome import Outcome, Progress, Report
-from zounds.corpus.search import CorpusHit
+from zounds.corpus.where import Where
 from zounds.dsp.augment import TimbreViews
 from zounds.dsp.features import BFCC, MFCC, BarkBands, MelBands
 from zounds.dsp.frames import SlidingWindow
@@ -160,6 +161,7 @@ __all__ = [
     "UnitNorm",
     "UnitsError",
     "Vorbis",
+    "Where",
     "ZoundsApp",
     "ZoundsSearch",
     "decode",

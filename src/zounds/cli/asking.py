@@ -11,7 +11,17 @@ import typer
 
 from zounds.cli import options, printing
 from zounds.cli.guard import say
-from zounds.cli.options import AsJson, CorpusPath, Count, Workers
+from zounds.cli.options import (
+    AsJson,
+    Channels,
+    CorpusPath,
+    Count,
+    Folders,
+    Lengths,
+    Rates,
+    Text,
+    Workers,
+)
 from zounds.cli.progress import Meter
 from zounds.corpus import export as exports
 from zounds.corpus.outcome import Outcome
@@ -29,6 +39,8 @@ app = typer.Typer(rich_markup_mode="rich")
         "zounds search talk.mp3 --start 42 --unit segment --per-file 0",
         "zounds search kick.wav --like same          copies and versions of it",
         "zounds search kick.wav --more a.wav --less b.wav",
+        "zounds search kick.wav --others --folder drums --seconds ..0.5",
+        "zounds search kick.wav --text 'loud snare' --samplerate 44100 --channels 1",
         "zounds search kick.wav | cut -f 4           the paths alone",
     )
 )
@@ -79,6 +91,14 @@ def search(
     bits_only: Annotated[
         bool, typer.Option("--bits-only", help="Compare codes alone, and no vectors.")
     ] = False,
+    others: Annotated[
+        bool, typer.Option("--others", help="Leave SOUND itself out, where it is in the corpus.")
+    ] = False,
+    folder: Folders = None,
+    seconds: Lengths = None,
+    samplerate: Rates = None,
+    channels: Channels = None,
+    text: Text = "",
     as_json: AsJson = False,
 ) -> None:
     """Find what sounds like a sound.
@@ -87,6 +107,7 @@ def search(
     query, 0 for what is no nearer than any sound), start and duration in
     seconds, and path, with tabs between them.
     """
+    where = options.where(folder, seconds, samplerate, channels, text)
     chosen = options.existing(corpus)
     found = options.found(
         chosen,
@@ -100,7 +121,11 @@ def search(
         rerank=not bits_only,
         more=[options.query(chosen, one) for one in more or ()],
         less=[options.query(chosen, one) for one in less or ()],
+        where=where,
+        others=others,
     )
+    if where and not found:
+        say(f"no sound passes {where}")
     if as_json:
         code = base64.b64encode(found.query.tobytes()).decode()
         hits = [hit.record() for hit in found]
@@ -121,17 +146,21 @@ def random(
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="Which sound.", show_default="any")
     ] = None,
+    folder: Folders = None,
+    seconds: Lengths = None,
+    samplerate: Rates = None,
+    channels: Channels = None,
+    text: Text = "",
     as_json: AsJson = False,
 ) -> None:
     """Show a random sound of the corpus, and what is near it.
 
     To another program, the first line is the sound itself.
     """
+    where = options.where(folder, seconds, samplerate, channels, text)
     chosen = options.existing(corpus)
-    sound = chosen.random(seed)
-    found = [
-        hit for hit in options.found(chosen, sound._id, n_results=n + 1) if hit.id != sound._id
-    ][:n]
+    sound = chosen.random(seed, where)
+    found = options.found(chosen, sound._id, n_results=n, where=where, others=True)
     uri, seconds = sound.meta.uri, sound.facts["seconds"]
     if as_json:
         about = {"id": sound._id, "name": sound._name, "uri": uri, "seconds": seconds}
@@ -142,6 +171,33 @@ def random(
     else:
         printing.fields("1.0000", "0.000", f"{seconds:.3f}", printing.place(uri))
     printing.hits(found, with_time=False)
+
+
+@app.command(
+    epilog=options.examples(
+        "zounds duplicates                           copies, also in other formats",
+        "zounds duplicates --distance 3              more of them, and what is only much alike",
+        "zounds duplicates | cut -f 4                the paths alone",
+    )
+)
+def duplicates(
+    corpus: CorpusPath = None,
+    distance: Annotated[
+        int, typer.Option(min=0, metavar="BITS", help="How many bits of two codes may differ.")
+    ] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """List sounds that are nearly the same, in groups; delete nothing.
+
+    Prints a table. Another program gets lines of the number of the group, the
+    bits that differ from its first sound, seconds, and path, with tabs between.
+    """
+    groups = options.existing(corpus).duplicates(distance)
+    if as_json:
+        listed = [[one.record() for one in group] for group in groups]
+        printing.document({"distance": distance, "groups": listed})
+    else:
+        printing.duplicates(groups)
 
 
 @app.command(
@@ -223,6 +279,7 @@ def evaluate(
         "zounds export sounds.m3u                    a playlist",
         "zounds export npz arrays                    codes, features: numpy.load",
         "zounds export csv - | head                  to another program",
+        "zounds export kicks.m3u --text kick         some of the sounds",
     )
 )
 def export(
@@ -240,16 +297,23 @@ def export(
         typer.Argument(metavar="FILE", help="What to write; - for stdout.", show_default=False),
     ] = None,
     corpus: CorpusPath = None,
+    folder: Folders = None,
+    seconds: Lengths = None,
+    samplerate: Rates = None,
+    channels: Channels = None,
+    text: Text = "",
     as_json: AsJson = False,
 ) -> None:
     """Write what is known of the sounds to a file for other programs."""
+    where = options.where(folder, seconds, samplerate, channels, text)
     format_, target = options.target(kind, file)
     to_stdout = target in options.STDOUT
     if to_stdout and as_json:
         raise typer.BadParameter("stdout has room for the export or the JSON: name a file")
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder, "stdout") if to_stdout else target
-        done = exports.FORMATS[format_](options.existing(corpus), place)
+    chosen = options.existing(corpus)
+    with tempfile.TemporaryDirectory() as scratch:
+        place = Path(scratch, "stdout") if to_stdout else target
+        done = exports.FORMATS[format_](chosen, place, chosen.passing(where) if where else None)
         if to_stdout:
             printing.content(place)
     for _id, why in done.unreadable.items():

@@ -9,9 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
+import featureflow as ff
 from zounds.corpus import export as exports
 from zounds.corpus.corpus import Corpus
 from zounds.corpus.places import shown
+from zounds.corpus.where import Where
 from zounds.errors import CorpusError, SearchError
 
 STDOUT = (Path("-"), Path("/dev/stdout"))
@@ -78,6 +80,64 @@ Count = Annotated[int, typer.Option("-n", min=1, metavar="N", help="How many sou
 Seed = Annotated[
     int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="Same seed, same codes.")
 ]
+Folders = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--folder",
+        metavar="FOLDER",
+        help="Only sounds in this folder or archive: a path, or a name such as kicks; again for "
+        "more.",
+        callback=lambda values: values and not_empty(values),
+    ),
+]
+Lengths = Annotated[
+    str | None,
+    typer.Option(
+        "--seconds",
+        metavar="MIN..MAX",
+        help="Only sounds that are so long: 0.5..2, ..2 or 0.5..",
+        show_default="any",
+    ),
+]
+Rates = Annotated[
+    list[float] | None,
+    typer.Option("--samplerate", min=0, metavar="HZ", help="Only sounds of this sample rate."),
+]
+Channels = Annotated[
+    list[int] | None,
+    typer.Option("--channels", min=0, metavar="N", help="Only sounds of so many channels."),
+]
+Text = Annotated[
+    str, typer.Option("--text", metavar="WORDS", help="Only sounds with these words in the name.")
+]
+
+
+def where(
+    folders: list[str] | None,
+    lengths: str | None,
+    rates: list[float] | None,
+    channels: list[int] | None,
+    text: str,
+) -> Where:
+    """Return which sounds are wanted."""
+    try:
+        return Where(folders or (), _range(lengths), rates or (), channels or (), text)
+    except ff.InvalidParameter as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _range(given: str | None) -> tuple[float | None, float | None]:
+    if given is None:
+        return None, None
+    lowest, dots, highest = given.partition("..")
+    try:
+        if not dots or not lowest + highest:
+            raise ValueError
+        return float(lowest) if lowest else None, float(highest) if highest else None
+    except ValueError:
+        raise typer.BadParameter(
+            f"--seconds {given}: give the shortest and the longest, such as 0.5..2, ..2 or 0.5.."
+        ) from None
 
 
 def corpus_path(given: str | None) -> str:

@@ -88,8 +88,40 @@ def hits(found: Iterable[Any], with_time: bool) -> None:
         ]
         if with_time:
             cells.append(clock(hit.start))
-        table.add_row(*cells, Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", place(hit.uri))))
+        table.add_row(*cells, _harmless(place(hit.uri)))
     Console().print(table)
+
+
+def duplicates(groups: Sequence[Sequence[Any]]) -> None:
+    """Print groups of sounds that are nearly the same.
+
+    Parameters
+    ----------
+    groups : sequence of sequence of Duplicate
+    """
+    if not to_terminal():
+        for number, group in enumerate(groups, start=1):
+            for one in group:
+                fields(number, one.distance, f"{one.seconds:.3f}", place(one.uri))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("bits", "seconds"):
+        table.add_column(column, justify="right")
+    table.add_column("sound", overflow="fold")
+    for number, group in enumerate(groups):
+        if number:
+            table.add_row()
+        for one in group:
+            seconds = f"{one.seconds:.2f}"
+            table.add_row(str(one.distance), seconds, _harmless(place(one.uri)))
+    if groups:
+        Console().print(table)
+    line(f"{sum(map(len, groups))} sounds in {len(groups)} groups")
+
+
+def _harmless(text: str) -> Text:
+    """Return text for a table that cannot control the terminal."""
+    return Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 def clock(seconds: float) -> str:
@@ -192,9 +224,7 @@ def quality(found: Evaluation, most_kinds: int) -> None:
         table.add_section()
         shown_kinds = kinds[:most_kinds]
         for label, scores in shown_kinds:
-            table.add_row(
-                Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", f"  {label}")), "", *_figures(scores)
-            )
+            table.add_row(_harmless(f"  {label}"), "", *_figures(scores))
     alone = f"; {found.alone} are the only ones of their kind" if found.alone else ""
     searched = f"{found.queries} of them searched for{alone}"
     line(f"{found.sounds} sounds of {len(found.kinds)} kinds, {searched}")

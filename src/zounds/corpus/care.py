@@ -23,11 +23,12 @@ from featureflow.stores.salvage import Salvaged
 from zounds.corpus import worker
 from zounds.corpus.catalogue import Catalogue, State
 from zounds.corpus.discover import one_line
-from zounds.corpus.generation import Shelf
 from zounds.corpus.home import CARD, Home
 from zounds.corpus.ingest import raise_changes
+from zounds.corpus.known import Fact, Known
 from zounds.corpus.outcome import Outcome
 from zounds.corpus.places import around, is_handed, is_within
+from zounds.corpus.where import Where
 from zounds.errors import CorpusError
 
 _RESCAN = "run zounds rescan"
@@ -134,7 +135,10 @@ def info(home: Home) -> Info:
     index = home.indexed() if there else None
     # what was removed since then is not found any more
     ids = {outcome.id for outcome in documents}
-    rows = [row for row, _id in enumerate(index.ids) if _id in ids] if index else []
+    counts = []
+    if index is not None:
+        with suppress(ff.CorruptRecord):  # which `check` tells
+            counts = np.diff(index.offsets)[[_id in ids for _id in index.ids]].tolist()
     return Info(
         path=str(home.path),
         preset=home.card()["preset"],
@@ -142,13 +146,13 @@ def info(home: Home) -> Info:
         partial=sum(outcome.status == "partial" for outcome in documents),
         failed=sum(outcome.status == "failed" for outcome in outcomes),
         missing=sum(outcome.missing for outcome in documents),
-        indexed=len(rows),
-        segments=int(np.diff(index.offsets)[rows].sum()) if index else 0,
+        indexed=len(counts),
+        segments=sum(counts),
         bits=index.bits if index else 0,
         learned_from=state.learned_from,
-        up_to_date=state.indexed == state.changes,
+        up_to_date=state.indexed == state.changes and index is not None,
         seconds=sum(outcome.seconds for outcome in documents),
-        bytes=sum(path.stat().st_size for path in home.path.rglob("*.mdb")),
+        bytes=sum(map(_size, home.path.rglob("*"))),
         roots=state.roots,
     )
 
@@ -169,13 +173,19 @@ def outcomes(home: Home) -> tuple[Outcome, ...]:
     return tuple(known[uri] for uri in sorted(known) if known[uri].status != "removed")
 
 
-def random(home: Home, seed: int | None) -> Any:
+def random(home: Home, seed: int | None, where: Where | None) -> Any:
     """See `Corpus.random`."""
-    ids = _documents(home)
+    ids = passing(home, where) if where else [key.split("/")[1] for key in _documents(home)]
     if not ids:
-        raise ff.DocumentNotFound(f"{home.path} holds no sounds yet: add some first")
-    chosen = Random(seed).choice(ids)  # noqa: S311
-    return home.model(chosen.split("/")[1])
+        what = f"no sound that passes {where}" if where else "no sounds yet: add some first"
+        raise ff.DocumentNotFound(f"{home.path} holds {what}")
+    return home.model(Random(seed).choice(ids))  # noqa: S311
+
+
+def passing(home: Home, where: Where) -> list[str]:
+    """Return the ids of the documents that are wanted, in the order of their URIs."""
+    known = Known.of(Fact.of(outcome) for outcome in outcomes(home) if outcome.is_document)
+    return [_id for _id, passes in zip(known.ids, known.passing(where), strict=True) if passes]
 
 
 def check(home: Home) -> Check:
@@ -184,7 +194,7 @@ def check(home: Home) -> Check:
         return Check(0, ())
     if not (home.store_path / "data.mdb").exists():
         return Check(0, (f"{home.store_path} is gone: bring back a copy, or add the sounds again",))
-    store, problems = _readable(home, home.store_path)
+    store, problems = _readable(home)
     catalogue, sounds = Catalogue(store), _model(home, store, "")
     outcomes = [outcome for outcome in catalogue.outcomes() if outcome.is_document]
     names = {outcome.id: outcome.name for outcome in outcomes}
@@ -193,19 +203,18 @@ def check(home: Home) -> Check:
         problems.append(f"{what} is damaged: {_RESCAN}")
     problems += catalogue.problems()
     problems += filter(None, (_lack(outcome, sounds) for outcome in outcomes))
-    if _has_index(home):
-        index, damage = _readable(home, home.index_path)
-        problems += damage or Shelf(index).problems()
+    if catalogue.state().indexed >= 0:
+        problems += home.shelf.problems()
     count = sum(1 for _ in store.keys(store.key_builder.prefix("documents")))
     return Check(count, tuple(problems))
 
 
-def _readable(home: Home, path: Path) -> tuple[Store, list[str]]:
-    """Return a store, or what can be read of it where its file is damaged; and how it is."""
-    salvaged = _OfCorpus(path)
+def _readable(home: Home) -> tuple[Store, list[str]]:
+    """Return the store, or what can be read of it where its file is damaged; and how it is."""
+    salvaged = _OfCorpus(home.store_path)
     if salvaged.problems:
         return salvaged, [f"{problem}: {_RESCAN}" for problem in salvaged.problems]
-    return (home.store if path == home.store_path else home.index_store), []
+    return home.store, []
 
 
 class _OfCorpus(Salvaged):
@@ -254,15 +263,10 @@ def mend(home: Home) -> list[Outcome]:
     unmended = list(catalogue.problems())
     if problems:
         raise_changes(home)
-    if _has_index(home) and _readable(home, home.index_path)[1]:
-        home.index_store.close()
-        shutil.rmtree(home.index_path)
+    if any(home.shelf.problems()):
+        shutil.rmtree(home.shelf.folder, ignore_errors=True)
     uri = FileSource(home.path).uri
     return [Outcome(uri, home.path.name, "failed", why) for why in unmended]
-
-
-def _has_index(home: Home) -> bool:
-    return (home.index_path / "data.mdb").exists()
 
 
 def _adopt(home: Home) -> None:
@@ -289,7 +293,7 @@ def compact(home: Home) -> Compacted:
     number = int(old.name.rpartition("-")[2]) + 1 if "-" in old.name else 2
     new = home.path / f"store-{number}"
     _sweep(home)
-    source, damage = _readable(home, old)
+    source, damage = _readable(home)
     if damage and not any(source.keys()):
         raise CorpusError(f"nothing in {old} can be read any more: bring back a copy")
     model = _model(home, source, Catalogue(source).model_digest())
@@ -297,13 +301,13 @@ def compact(home: Home) -> Compacted:
     target = ff.LmdbDatabase(new)
     copied = upkeep.copy(source, target, lambda *value: value in wanted)
     target.close()
-    before = _size(old)
+    before = _size(old / "data.mdb")
     home.write_card(store=new.name)
     worker.open_store(str(old)).close()
     _sweep(home)
     if damage or copied.damaged:
         raise_changes(home)  # codes are computed again
-    return Compacted(before, _size(new), copied.left, copied.damaged)
+    return Compacted(before, _size(new / "data.mdb"), copied.left, copied.damaged)
 
 
 def _sweep(home: Home) -> None:
@@ -320,8 +324,11 @@ def _is_of_a_corpus(folder: Path) -> bool:
     return (folder / "data.mdb").exists() or (folder / "corpus").exists()
 
 
-def _size(store: Path) -> int:
-    return (store / "data.mdb").stat().st_size
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:
+        return 0  # it was replaced meanwhile
 
 
 def remove(home: Home, things: Sequence[Any]) -> tuple[Outcome, ...]:

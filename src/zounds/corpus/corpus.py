@@ -5,29 +5,27 @@ from __future__ import annotations
 import importlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import featureflow as ff
-from zounds.corpus import care, discover, ingest, learning, search
+from zounds.corpus import care, discover, ingest, learning
 from zounds.corpus.care import Check, Compacted, Info
-from zounds.corpus.evaluation import Evaluation, Labels, evaluate
 from zounds.corpus.home import Home
 from zounds.corpus.ingest import Tell
 from zounds.corpus.outcome import Outcome, Report
 from zounds.corpus.pool import Pool
 from zounds.corpus.rescan import Changes
 from zounds.corpus.rescan import rescan as rescan_home
-from zounds.corpus.search import Like, Unit
+from zounds.corpus.searched import Searched
 from zounds.corpus.view import View, telling
 from zounds.errors import LearningError
-from zounds.index.results import SearchResults
 
 
-class Corpus:
+class Corpus(Searched):
     """A folder of what is known of a collection of sounds: describe, learn, index, search.
 
     The sounds stay where they are; the corpus keeps references to them, features and codes. One
@@ -69,7 +67,7 @@ class Corpus:
     """
 
     def __init__(self, path: str | os.PathLike[str], preset: str | None = None) -> None:
-        self._home = Home(path, preset)
+        super().__init__(Home(path, preset))
 
     def __repr__(self) -> str:
         return f"Corpus({str(self.path)!r}, preset={self.preset!r})"
@@ -289,122 +287,6 @@ class Corpus:
         pool = Pool(workers)
         with self._home.changing(), telling(self._home, progress, "coding") as tell:
             return learning.index(self._home, pool, tell)
-
-    # ------------------------------------------------------------------ searching
-
-    def search(
-        self,
-        query: Any,
-        n_results: int = 10,
-        start: float | None = None,
-        duration: float | None = None,
-        unit: Unit = "clip",
-        per_file: int | None = 1,
-        like: Like = "kind",
-        rerank: bool = True,
-        more: Sequence[Any] = (),
-        less: Sequence[Any] = (),
-    ) -> SearchResults:
-        """Return what sounds most like something.
-
-        The nearest codes are found first; where there are vectors, those are then ranked by their
-        cosine, which tells more.
-
-        Parameters
-        ----------
-        query : path, URL, bytes, `AudioSamples`, document, id, hit, or code
-            A sound, in the corpus or not; or a packed code: bytes, base64 text, or bits.
-        n_results : int [range=[1, inf)]
-            More than there are gives all there are.
-        start, duration : float or None [unit=s]
-            The stretch of the sound to search with; None for the beginning, and for all the rest
-            (with ``unit="segment"`` and a start: for one segment).
-        unit : str
-            ``clip`` compares whole sounds. ``segment`` finds the moments that are most like any
-            moment of the query.
-        per_file : int or None [range=[1, inf)]
-            How many hits there may be from one sound; None for no limit.
-        like : str
-            ``kind`` finds sounds of the same kind, by what their neighbours have in common.
-            ``same`` finds copies and versions: it compares the sounds alone.
-        rerank : bool
-            False for the order of the codes alone.
-        more, less : sequence of what `query` may be, but codes
-            Further sounds that hits shall be like, and such that they shall not be like.
-
-        Returns
-        -------
-        SearchResults
-            Of `CorpusHit`, the most similar first; of equal ones, in the order of documents and of
-            time. Their scores can be compared between queries.
-
-        Raises
-        ------
-        SearchError
-            If the query cannot be understood, a number is out of range, or there is no index.
-        SourceError, AudioError
-            If the sound cannot be read.
-        """
-        search.check_counts(n_results=n_results, per_file=per_file)
-        asked = search.Asked(unit, like, start, duration)
-        return search.search(self._home, query, asked, more, less, rerank, n_results, per_file)
-
-    def random(self, seed: int | None = None) -> Any:
-        """Return one of the documents, each as likely as the others.
-
-        Raises
-        ------
-        DocumentNotFound
-            If there are none.
-        """
-        return care.random(self._home, seed)
-
-    def random_search(self, n_results: int = 10, seed: int | None = None) -> SearchResults:
-        """Search with a sound of the corpus, each as likely as the others; see `search`."""
-        return self.search(self.random(seed), n_results)
-
-    def evaluate(
-        self,
-        labels: Labels = None,
-        queries: int = 2000,
-        seed: int = 0,
-        workers: int | None = None,
-        progress: Tell = None,
-    ) -> Evaluation:
-        """Measure how good the search of this corpus is, beside simpler ways.
-
-        Each sound is searched for among the others; those of the same label are what should be
-        found. The ways are chance, 20 MFCC, the article's pipeline, codes alone, and the codes
-        with their vectors. What this corpus does not have of them is computed from the sounds,
-        in a temporary folder.
-
-        Parameters
-        ----------
-        labels : mapping, path or None
-            By ids, paths or names of sounds; or a CSV file with a header that has ``label`` and
-            one of ``id``, ``uri``, ``path``, ``name``. Sounds that are not named are left out.
-            None for the names of the folders that the sounds lie in.
-        queries : int [range=[1, inf)]
-            How many sounds to search with, at most.
-        seed : int
-            Which, where there are more.
-        workers, progress
-            See `add`.
-
-        Returns
-        -------
-        Evaluation
-
-        Raises
-        ------
-        SearchError
-            If there is no index, or no two sounds have the same label.
-        InvalidParameter
-            If `labels` name no sound of the corpus, or cannot be read.
-        """
-        search.check_counts(queries=queries)
-        search.searchable(self._home)
-        return evaluate(self._home, labels, queries, seed, Pool(workers), progress)
 
     # ------------------------------------------------------------------ looking after it
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import featureflow as ff
-from featureflow.document import sealed, unsealed
-from featureflow.stores import Store
+from zounds.corpus.known import Fact, Known
 from zounds.corpus.spaces import KIND, Layer, Space
 from zounds.errors import SearchError
 from zounds.units import SampleRate, Seconds, TimeSlice
@@ -21,7 +19,6 @@ _PAIRS = 4096
 _ROWS = 4096
 
 
-@ff.storable("zounds.corpus.Generation")
 @dataclass(frozen=True, eq=False)
 class Generation:
     """The documents of a corpus, as they can be searched.
@@ -32,9 +29,8 @@ class Generation:
         The identity of the computation of what is compared.
     bits : int
         The length of a code.
-    ids : list of str, one for each document
-    seconds : np.ndarray of float64 [shape=(n,), unit=s]
-        How long the sounds are.
+    known : Known
+        What is known of each document.
     rate : SampleRate
         The time from segment to segment, and the time each covers.
     offsets : np.ndarray of int64 [shape=(n + 1,)]
@@ -46,12 +42,16 @@ class Generation:
 
     fingerprint: str
     bits: int
-    ids: list[str] = field(repr=False)
-    seconds: npt.NDArray[np.float64] = field(repr=False)
+    known: Known = field(repr=False)
     rate: SampleRate
     offsets: npt.NDArray[np.int64] = field(repr=False)
     space: Space = field(repr=False)
     segments: dict[str, Layer] = field(repr=False)
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """Sequence of str : The documents."""
+        return self.known.ids
 
     def layers(self, unit: str) -> dict[str, Layer]:
         """Return what is searched, clips or segments, in each way."""
@@ -65,19 +65,19 @@ class Generation:
 
     def time(self, unit: str, document: int, row: int) -> TimeSlice:
         """Return where in its sound a clip or segment is."""
-        whole = Seconds(float(self.seconds[document]))
+        whole = Seconds(float(self.known.seconds[document]))
         if unit == "clip":
             return TimeSlice(start=Seconds(0), duration=whole)
         start = self.rate.frequency * (row - int(self.offsets[document]))
         # the last one of a sound may reach beyond its end
         return TimeSlice(start=start, duration=min(self.rate.duration, whole - start))
 
-    def typical(self, unit: str) -> float:
-        """Return how far apart two codes are on average [unit=bits, range=(0, bits]]."""
-        return self._typical[unit]
-
     @cached_property
-    def _typical(self) -> dict[str, float]:
+    def typical(self) -> dict[str, float]:
+        """Dict of float : How far apart two codes are on average, by their unit.
+
+        [unit=bits, range=(0, bits]]
+        """
         found = {}
         for unit in ("clip", "segment"):
             codes = self.layers(unit)[KIND].codes
@@ -94,14 +94,13 @@ class Sound:
 
     Parameters
     ----------
-    id : str
-    seconds : float
+    fact : Fact
+        What is known of it.
     clip : np.ndarray [shape=(1, d)]
     segments : ConstantRateTimeSeries [shape=(m, d)]
     """
 
-    id: str
-    seconds: float
+    fact: Fact
     clip: Any = field(repr=False)
     segments: Any = field(repr=False)
 
@@ -121,11 +120,10 @@ def generation(preset: Any, fingerprint: str, sounds: Iterable[Sound]) -> Genera
     SearchError
         If there are none.
     """
-    ids, seconds, clips, segments = [], [], [], []
+    facts, clips, segments = [], [], []
     rate = None
     for sound in sounds:
-        ids.append(sound.id)
-        seconds.append(sound.seconds)
+        facts.append(sound.fact)
         clips.append(np.asarray(sound.clip))
         segments.append(np.asarray(sound.segments))
         rate = sound.segments.samplerate
@@ -135,8 +133,7 @@ def generation(preset: Any, fingerprint: str, sounds: Iterable[Sound]) -> Genera
     return Generation(
         fingerprint=fingerprint,
         bits=preset.bits,
-        ids=ids,
-        seconds=np.array(seconds),
+        known=Known.of(facts),
         rate=rate,
         offsets=np.cumsum([0, *map(len, segments)], dtype=np.int64),
         space=space,
@@ -148,62 +145,3 @@ def _layers(space: Space, rows: npt.NDArray[Any]) -> dict[str, Layer]:
     """Return segments as they are compared, made block by block."""
     made = [space.segments(rows[i : i + _ROWS]) for i in range(0, len(rows), _ROWS)]
     return {like: Layer.joined([layers[like] for layers in made]) for like in made[0]}
-
-
-class Shelf:
-    """Where generations are stored: the latest one, and none else.
-
-    Parameters
-    ----------
-    store : Store
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._latest = store.key_builder.build("index", "latest")
-
-    def put(self, generation: Generation) -> None:
-        """Store a generation; readers have the one before until it is whole."""
-        record = sealed(generation)
-        digest = record[:32].decode("ascii")
-        records = {self._key(digest): record, self._latest: sealed(digest)}
-        self._store.write(records)
-        others = set(self._store.keys()) - records.keys()
-        if others:
-            self._store.delete(*others)
-
-    def digest(self) -> str | None:
-        """Return what tells the latest generation from others; None if there is none."""
-        try:
-            return str(unsealed(self._store.read(self._latest), self._latest))
-        except (KeyError, ff.CorruptRecord):
-            return None
-
-    def get(self, digest: str) -> Generation | None:
-        """Return a generation; None if it is gone, or damaged."""
-        key = self._key(digest)
-        try:
-            found: Generation = unsealed(self._store.read(key), key)
-        except (KeyError, ff.CorruptRecord):
-            return None
-        return found
-
-    def problems(self) -> Iterator[str]:
-        """Yield what is damaged, one line each."""
-        found = list(self._store.keys())
-        for key in found:
-            try:
-                unsealed(self._store.read(key), key)
-            except KeyError:
-                continue  # replaced meanwhile
-            except ff.CorruptRecord:
-                yield f"the index is damaged ({key}): run zounds rescan"
-        # a key may be what was damaged
-        digest = self.digest()
-        needed = [self._latest] if digest is None else [self._key(digest)]
-        for key in needed if found else []:
-            if key not in self._store and self.digest() == digest:
-                yield f"the index is damaged ({key} is gone): run zounds rescan"
-
-    def _key(self, digest: str) -> str:
-        return self._store.key_builder.build("index", "generations", digest)

@@ -17,9 +17,10 @@ from featureflow.document import Document
 from featureflow.stores import Store
 from zounds.corpus import worker
 from zounds.corpus.catalogue import Catalogue
-from zounds.corpus.generation import Generation, Shelf
+from zounds.corpus.generation import Generation
 from zounds.corpus.outcome import Outcome
 from zounds.corpus.presets import DEFAULT, preset
+from zounds.corpus.shelf import Shelf
 from zounds.errors import CorpusError
 
 CARD = "corpus.json"
@@ -92,7 +93,7 @@ class Home:
 
         corpus.json    the format, the preset, and which folder is the store
         store/         documents, their features, the catalogue and the model
-        index/         the codes, as they were when the index was built
+        index/         what is searched, as it was when the index was built
         lock           held by the one process that changes something
 
     Parameters
@@ -109,7 +110,7 @@ class Home:
         self._asked = asked
         self._card: tuple[tuple[int, int], dict[str, Any]] | None = None
         self._models: dict[worker.Job, Any] = {}
-        self._generation: tuple[str, Generation] | None = None
+        self.shelf = Shelf(self.path / "index")
         self._lock: Any = None
         if asked is not None:
             preset(asked)
@@ -218,42 +219,17 @@ class Home:
         job = replace(self.job, model="")
         return worker.model_of(job, worker.open_store(job.place))
 
-    @property
-    def index_path(self) -> Path:
-        """Path : The folder of the index."""
-        return self.path / "index"
-
-    @property
-    def index_store(self) -> Store:
-        """Store : Where the index is."""
-        return worker.open_store(str(self.index_path))
-
     def fingerprint(self) -> str:
         """Return the identity of what is compared; of other identity, it has to be indexed anew."""
         model = self.model
         return " ".join(model._fingerprint(name) for name in ("clip", "segments"))
 
-    def publish(self, generation: Generation) -> None:
-        """Let searches have a generation, from now on."""
-        Shelf(self.index_store).put(generation)
-
     def indexed(self) -> Generation | None:
         """Return what was indexed, up to date or not; None if there is nothing, or it is damaged.
 
-        It is read again only where it was indexed anew.
+        See `Shelf.latest`.
         """
-        if not self.index_path.exists():
-            return None
-        shelf, before = Shelf(self.index_store), None
-        while (digest := shelf.digest()) not in (None, before):
-            if self._generation is not None and self._generation[0] == digest:
-                return self._generation[1]
-            found = shelf.get(str(digest))
-            if found is not None:
-                self._generation = str(digest), found
-                return found
-            before = digest  # it was replaced meanwhile: look again; or it is damaged
-        return None
+        return self.shelf.latest()
 
     @contextmanager
     def changing(self, new: bool = False) -> Iterator[None]:

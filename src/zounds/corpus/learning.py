@@ -13,6 +13,7 @@ from zounds.corpus import worker
 from zounds.corpus.generation import Sound, generation
 from zounds.corpus.home import Home
 from zounds.corpus.ingest import Tell
+from zounds.corpus.known import Fact
 from zounds.corpus.outcome import Progress
 from zounds.corpus.pool import Pool
 from zounds.corpus.presets import preset
@@ -60,17 +61,17 @@ def index(home: Home, pool: Pool, tell: Tell) -> int:
     state = home.catalogue.state()
     if not home.job.model:
         raise NotTrained(f"{home.path} has learned no codes yet: call learn()")
-    indexed = Home(home.path, None).indexed()  # as it is on disk now
-    if state.indexed == state.changes and indexed is not None:
-        return len(indexed.ids)
+    indexed = home.indexed()
+    if state.indexed == state.changes and indexed is not None and not any(home.shelf.problems()):
+        return len(indexed.known)
     model = home.model
     ids = (document._id for document in model)
     for _id, why in _completed(pool, home.job, model, _CODES, ids, "coding", tell):
         warnings.warn(f"{model(_id)._name} is not indexed: {why}", stacklevel=3)
     made = generation(preset(home.card()["preset"]), home.fingerprint(), _sounds(model))
-    home.publish(made)
+    home.shelf.put(made)
     home.catalogue.update(indexed=state.changes)
-    return len(made.ids)
+    return len(made.known)
 
 
 def _completed(
@@ -97,7 +98,9 @@ def _sounds(model: Any) -> Iterator[Sound]:
     """Yield what is indexed of each document that can be read."""
     for document in model:
         try:
-            seconds = document.facts["seconds"]
-            yield Sound(document._id, seconds, document.clip, document.segments)
+            entry, facts = document._document.entry(), document.facts
+            numbers = (facts["seconds"], facts["samplerate"], facts["channels"])
+            fact = Fact(document._id, entry["name"], entry["roots"]["meta"]["uri"], *numbers)
+            yield Sound(fact, document.clip, document.segments)
         except UNREADABLE:
             continue  # the workers have told

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from zounds.corpus.generation import Generation
+from zounds.corpus.known import Mask
 from zounds.corpus.spaces import Layer
 from zounds.index.scan import ROWS, SHIFT
 from zounds.learn.binary import cosines
@@ -20,10 +21,20 @@ _CANDIDATES = 100
 _MOMENTS = 5
 
 
-def by_codes(generation: Generation, unit: str, layer: Layer, query: Layer) -> Iterator[Near]:
-    """Yield what is searched by the distance of its code to the nearest of a query."""
-    typical = generation.typical(unit)
-    for keys in layer.prepared.ranked(query.codes):
+def by_codes(
+    generation: Generation, unit: str, layer: Layer, query: Layer, live: Mask | None
+) -> Iterator[Near]:
+    """Yield what is searched by the distance of its code to the nearest of a query.
+
+    Parameters
+    ----------
+    live : np.ndarray [shape=(documents,), dtype=bool] or None
+        Which documents count; None for all.
+    """
+    typical = generation.typical[unit]
+    if live is not None and unit == "segment":
+        live = np.repeat(live, np.diff(generation.offsets))
+    for keys in layer.prepared.ranked(query.codes, live):
         rows, distances = (keys & ROWS).astype(np.intp), (keys >> SHIFT).astype(np.intp)
         owners = generation.owners(unit, rows).tolist()
         for row, owner, distance in zip(rows.tolist(), owners, distances.tolist(), strict=True):
@@ -31,7 +42,7 @@ def by_codes(generation: Generation, unit: str, layer: Layer, query: Layer) -> I
 
 
 def by_vectors(
-    near: Iterator[Near], vectors: Any, queries: Any, n_results: int, per_file: int | None
+    near: Iterator[Near], layer: Layer, queries: Any, n_results: int, per_file: int | None
 ) -> Iterator[Near]:
     """Yield the first by their vectors: so many, and not too many of one document."""
     most = max(_CANDIDATES, 2 * n_results) * (1 if per_file is None else _MOMENTS)
@@ -44,7 +55,7 @@ def by_vectors(
             if len(chosen) == most:
                 break
     rows = np.array([row for row, *_ in chosen], np.intp)
-    likeness = cosines(queries, vectors[rows]).max(axis=0)
+    likeness = cosines(queries, layer.vectors_of(rows)).max(axis=0)
     for place in np.argsort(-likeness, kind="stable").tolist():
         row, owner, distance, _ = chosen[place]
         yield row, owner, distance, max(0.0, float(likeness[place]))

@@ -1,11 +1,10 @@
-"""From what people search with to codes and vectors, and from these to hits."""
+"""From what people search with to codes and vectors."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from numbers import Integral
@@ -21,14 +20,14 @@ from featureflow.source import Source
 from zounds.arrays import AudioSamples, ConstantRateTimeSeries
 from zounds.audio.decode import check_sound, open_audio
 from zounds.corpus.generation import Generation
+from zounds.corpus.hits import CorpusHit, Limits, hits
 from zounds.corpus.home import Home
-from zounds.corpus.places import into_archive, local_path
-from zounds.corpus.ranking import by_codes, by_vectors
+from zounds.corpus.places import into_archive
 from zounds.corpus.spaces import KIND, LIKE, Layer, Space
 from zounds.errors import SearchError
 from zounds.feature_types import AudioSamplesFeature
 from zounds.index.hamming import packed_code
-from zounds.index.results import Hit, SearchResults, stretches
+from zounds.index.results import SearchResults, stretches
 from zounds.units import Seconds
 
 Unit = Literal["clip", "segment"]
@@ -37,57 +36,6 @@ UNITS = ("clip", "segment")
 
 _PIECE = 1 << 16
 _ROUNDING = Fraction(1, 10**6)  # segments; a time that was printed is not exact
-
-
-@dataclass(frozen=True)
-class CorpusHit(Hit):
-    """A sound, or a stretch of one, that a search of a corpus has found.
-
-    Parameters
-    ----------
-    _id, time, distance, name
-        See `Hit`.
-    uri : str
-        Where the sound came from.
-    score : float [range=[0, 1]]
-        How similar it is: 1 for what equals the query, 0 for what is no nearer than any sound.
-    """
-
-    uri: str
-    score: float
-
-    @property
-    def id(self) -> str:
-        """str : The document."""
-        return self._id
-
-    @property
-    def path(self) -> Path | None:
-        """Path or None : The file, where it is one on this machine."""
-        return local_path(self.uri)
-
-    @property
-    def start(self) -> float:
-        """Float [unit=s] : Where in the sound it begins."""
-        return float(self.time.start)
-
-    @property
-    def duration(self) -> float:
-        """Float [unit=s] : How long it is."""
-        return float(self.time.duration or 0)
-
-    def record(self) -> dict[str, Any]:
-        """Return it as plain values, for JSON."""
-        return {
-            "id": self.id,
-            "name": self.name,
-            "path": None if self.path is None else str(self.path),
-            "uri": self.uri,
-            "start": self.start,
-            "duration": self.duration,
-            "distance": self.distance,
-            "score": self.score,
-        }
 
 
 @dataclass(frozen=True)
@@ -139,24 +87,25 @@ def search(
     home: Home,
     query: Any,
     asked: Asked,
-    more: Sequence[Any],
-    less: Sequence[Any],
-    rerank: bool,
-    n_results: int,
-    per_file: int | None,
-    among: Container[str] | None = None,
+    limits: Limits,
+    more: Sequence[Any] = (),
+    less: Sequence[Any] = (),
+    rerank: bool = True,
 ) -> SearchResults:
-    """See `Corpus.search`; only documents whose ids are `among` some are hit, if they are given."""
+    """See `Corpus.search`."""
     if asked.unit not in UNITS:
         raise SearchError(f"unit={asked.unit!r}: give one of {', '.join(UNITS)}")
     whole = asked.start is None and asked.duration is None
     if isinstance(query, CorpusHit) and whole and asked.unit == "segment":
         asked = replace(asked, start=query.start, duration=query.duration)
     generation, model = searchable(home), home.model
-    layer = Query(model, generation, asked).of(query, more, less)
+    what = Query(model, generation, asked)
+    layer = what.of(query, more, less)
     if not rerank:
         layer = replace(layer, vectors=None)
-    best = list(hits(generation, layer, asked.unit, asked.like, model, n_results, per_file, among))
+    if limits.others:
+        limits = replace(limits, without=what.named(query, *more, *less))
+    best = list(hits(generation, layer, asked.unit, asked.like, model, limits))
     if not best:
         _check_sounds(home)
     return SearchResults(
@@ -224,6 +173,20 @@ class Query:
         wanted = [self._rows(thing), *map(others._rows, more)]
         return self._space.mixed(wanted, [others._rows(one) for one in less], self._unit)
 
+    def named(self, *things: Any) -> frozenset[str]:
+        """Return the ids and URIs of things, as far as they have some."""
+        found = set()
+        for thing in map(_resolved, things):
+            if isinstance(thing, AudioSamples) or self._code(thing) is not None:
+                continue
+            if isinstance(thing, ff.BaseModel):
+                found.add(thing._id)
+            elif isinstance(thing, str) and self._model.exists(thing):
+                found.add(thing)
+            else:
+                found.add(_source(thing).uri)
+        return frozenset(found)
+
     @property
     def _space(self) -> Space:
         return self._generation.space
@@ -241,9 +204,10 @@ class Query:
 
     def _known(self, code: npt.NDArray[np.uint8]) -> Layer:
         """Return a code, with the vector of the first one that has it, if there is any."""
-        layer = self._layers[self._like]
-        equal = np.flatnonzero((layer.codes == code).all(axis=1))[:1]
-        vectors = layer.vectors[equal] if layer.vectors is not None and len(equal) else None
+        layer, vectors = self._layers[self._like], None
+        distances, rows = layer.prepared.search(code[np.newaxis], 1)
+        if layer.ranks and not distances.any():
+            vectors = layer.vectors_of(rows[0])
         return Layer(code[np.newaxis], vectors)
 
     def _rows(self, thing: Any) -> npt.NDArray[Any]:
@@ -255,9 +219,7 @@ class Query:
             return self._of_document(thing._id)
         if isinstance(thing, str) and thing and self._model.exists(thing):
             return self._of_document(thing)
-        if isinstance(thing, str | os.PathLike) and "://" not in os.fsdecode(thing):
-            thing = os.path.expanduser(thing)
-        source = Source.of(thing)
+        source = _source(thing)
         return self._heard(self._samples(source), source.name)
 
     def _is_code(self, thing: Any) -> bool:
@@ -358,6 +320,12 @@ class Query:
         return stretch
 
 
+def _source(thing: Any) -> Source:
+    if isinstance(thing, str | os.PathLike) and "://" not in os.fsdecode(thing):
+        thing = os.path.expanduser(thing)
+    return Source.of(thing)
+
+
 def _resolved(thing: Any) -> Any:
     """Return what a path into an archive, a hit, or a series of one row stands for.
 
@@ -370,54 +338,3 @@ def _resolved(thing: Any) -> Any:
         return into_archive(path) or thing
     one_row = isinstance(thing, ConstantRateTimeSeries) and len(thing) == 1 and thing.ndim == 2
     return thing[0] if one_row else thing
-
-
-def hits(
-    generation: Generation,
-    query: Layer,
-    unit: Unit,
-    like: Like,
-    model: Any,
-    n_results: int,
-    per_file: int | None,
-    among: Container[str] | None = None,
-) -> Iterator[CorpusHit]:
-    """Yield the best hits for any row of a query, at most `per_file` from one document."""
-    layer = generation.layers(unit)[like]
-    near = by_codes(generation, unit, layer, query)
-    if among is not None:
-        near = (one for one in near if generation.ids[one[1]] in among)
-    # a vector of silence may be zero, which has no direction
-    if query.vectors is not None and layer.vectors is not None and query.vectors.any():
-        near = by_vectors(near, layer.vectors, query.vectors, n_results, per_file)
-    taken: Counter[int] = Counter()
-    known: dict[int, dict[str, Any] | None] = {}
-    found = 0
-    for row, document, distance, score in near:
-        if per_file is not None and taken[document] >= per_file:
-            continue
-        taken[document] += 1
-        _id = generation.ids[document]
-        if document not in known:
-            known[document] = _entry(model, _id)
-        entry = known[document]
-        if entry is None:
-            continue  # removed since it was indexed
-        yield CorpusHit(
-            _id,
-            generation.time(unit, document, row),
-            distance,
-            entry["name"],
-            entry["roots"]["meta"]["uri"],
-            score,
-        )
-        found += 1
-        if found == n_results:
-            return
-
-
-def _entry(model: Any, _id: str) -> dict[str, Any] | None:
-    try:
-        return Document(model.database, _id).entry()
-    except (ff.DocumentNotFound, ff.CorruptRecord):
-        return None

@@ -30,7 +30,6 @@ _ROWS = 256
 _AWAY = 0.5  # how strongly a query is driven from what it shall not be like (Rocchio's gamma)
 
 
-@ff.storable("zounds.corpus.Layer")
 @dataclass(frozen=True, eq=False)
 class Layer:
     """Codes to search by and, where there are some, vectors to rank the nearest ones by.
@@ -55,6 +54,19 @@ class Layer:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    @property
+    def ranks(self) -> bool:
+        """bool : Whether there are vectors."""
+        return self.vectors is not None
+
+    def codes_of(self, rows: Numbers) -> Codes:
+        """Return the codes of some rows [shape=(*rows.shape, ceil(bits / 8))]."""
+        return self.codes[rows]
+
+    def vectors_of(self, rows: Numbers) -> Vectors:
+        """Return the vectors of some rows, which there are [shape=(*rows.shape, d)]."""
+        return _vectors(self)[rows]
 
     @cached_property
     def prepared(self) -> PreparedCodes:
@@ -169,12 +181,12 @@ class Neighbourhoods:
             return raw
         places, near = self._nearest(raw, rows)
         kinds = self.clips[KIND]
-        drawn = towards(rows, _unit(_vectors(kinds)[places]), near)
+        drawn = towards(rows, _unit(kinds.vectors_of(places)), near)
         found = _layer(self.planes[KIND], drawn)
         if unit == "clip" and len(rows):
             (known,) = np.nonzero(near[:, 0] >= _EQUAL)
-            found.codes[known] = kinds.codes[places[known, 0]]
-            _vectors(found)[known] = _vectors(kinds)[places[known, 0]]
+            found.codes[known] = kinds.codes_of(places[known, 0])
+            _vectors(found)[known] = kinds.vectors_of(places[known, 0])
         return found
 
     def mixed(self, wanted: list[Array], unwanted: list[Array], unit: str) -> Layer:
@@ -205,7 +217,7 @@ class Neighbourhoods:
         places, cosines = [], []
         for start in range(0, len(rows), _ROWS):
             block = candidates[start : start + _ROWS]
-            vectors = _unit(_vectors(clips)[block])
+            vectors = _unit(clips.vectors_of(block))
             near = np.matmul(vectors, rows[start : start + _ROWS, :, np.newaxis])[..., 0]
             best = np.argsort(-near, axis=1, kind="stable")[:, :EXPANSION]
             places.append(np.take_along_axis(block, best, axis=1))

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from zounds.corpus.hits import Limits
 from zounds.corpus.home import CARD, Home
 from zounds.corpus.outcome import Outcome, Progress
 from zounds.corpus.search import Asked, Unit, search, searchable
 from zounds.corpus.spaces import KIND
 from zounds.errors import CorpusError, SearchError
+from zounds.index import manifest as manifests
 from zounds.index.results import SearchResults
 from zounds.units import SampleRate, TimeSlice
 
@@ -83,7 +85,7 @@ class View:
         files = (
             self._home.path / CARD,
             self._home.store_path / "data.mdb",
-            self._home.index_path / "data.mdb",
+            self._home.shelf.folder / manifests.NAME,
         )
         return "-".join(map(_stamp, files))
 
@@ -118,7 +120,8 @@ class View:
             if not self._home.exists():  # to look into its store would make one
                 raise SearchError(f"{self._home.path} holds no sounds yet: add some first")
             found = searchable(self._home)
-            ids, rates = found.ids, [found.rate] * len(found.ids)
+            ids = list(found.ids)
+            rates = [found.rate] * len(ids)
             offsets = np.arange(len(ids) + 1) if unit == "clip" else found.offsets
             codes = found.layers(unit)[KIND].codes
             made = Coded(found.bits, ids, ids, rates, offsets, codes)
@@ -148,7 +151,8 @@ class View:
             The ids of the documents that may be hit; None for all.
         """
         first, *more = wanted
-        return search(self._home, first, asked, more, list(unwanted), True, n, per_file, among)
+        limits = Limits(n, per_file, among=among)
+        return search(self._home, first, asked, limits, more, list(unwanted))
 
     @property
     def likes(self) -> Sequence[str]:

@@ -160,7 +160,7 @@ class Codes:
                 return np.array(best, np.uint64).reshape(len(best), wanted)
             many *= 4
 
-    def ranked(self, queries: Packed) -> Iterator[Keys]:
+    def ranked(self, queries: Packed, live: npt.NDArray[np.bool_] | None = None) -> Iterator[Keys]:
         """Yield all rows as keys, by their distance to the nearest of some queries.
 
         They come in pieces that grow: what comes later is looked for when it is asked for.
@@ -168,10 +168,14 @@ class Codes:
         Parameters
         ----------
         queries : np.ndarray [shape=(q, ceil(bits / 8)), dtype=uint8]
+        live : np.ndarray [shape=(n,), dtype=bool] or None
+            The rows that count; None for all.
         """
+        rows = self.rows if live is None else int(np.count_nonzero(live))
         count, given = _FIRST, 0
-        while given < self.rows and len(queries):
-            found = first_of_each_row(np.concatenate(list(self.nearest(queries, count))))[:count]
+        while given < rows and len(queries):
+            every = np.concatenate(list(self.nearest(queries, count, live)))
+            found = first_of_each_row(every)[:count]
             yield found[given:]
             given, count = len(found), 4 * count
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 import json
 import os
 import struct
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -161,6 +162,33 @@ class Columns:
             self._part(start, start + part.nbytes)
         return part
 
+    def rows(self, name: str, numbers: npt.NDArray[np.intp]) -> Array:
+        """Return some rows of an array, after comparing what they lie in with its digests.
+
+        Parameters
+        ----------
+        name : str
+            Of an array whose rows are shorter than a chunk.
+        numbers : np.ndarray of int
+
+        Returns
+        -------
+        np.ndarray [shape=(*numbers.shape, *array.shape[1:])]
+
+        Raises
+        ------
+        CorruptRecord
+            If it is not what was written.
+        """
+        array = self._arrays[name]
+        start = array.ctypes.data - self._bytes.ctypes.data
+        size = array.nbytes // max(len(array), 1)
+        first = start + np.ravel(numbers).astype(np.int64) * size
+        for number in np.unique([first // _CHUNK, (first + size - 1) // _CHUNK]).tolist():
+            if not self._good[number]:
+                self._verify(number)
+        return array[numbers]
+
     def check(self) -> None:
         """Compare everything with its digests, also what was compared before.
 
@@ -198,7 +226,7 @@ def texts(name: str, values: list[str]) -> dict[str, Array]:
     return {f"{name}.text": np.frombuffer(b"".join(encoded), np.uint8), f"{name}.ends": ends}
 
 
-class Texts:
+class Texts(Sequence[str]):
     """Text from a file of columns; each is decoded when it is asked for.
 
     Parameters
@@ -215,7 +243,19 @@ class Texts:
     def __len__(self) -> int:
         return len(self._ends) - 1
 
-    def __getitem__(self, number: int) -> str:
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.all())
+
+    @overload
+    def __getitem__(self, number: int) -> str: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[str]: ...
+    def __getitem__(self, number: int | slice) -> str | list[str]:
+        if isinstance(number, slice):
+            return self.all()[number]
+        if not -len(self) <= number < len(self):
+            raise IndexError(number)
+        number %= len(self)
         start, stop = self._columns.checked(self._ends[number : number + 2])
         part = self._columns.checked(self._text[start:stop])
         return part.tobytes().decode("utf-8", "surrogatepass")

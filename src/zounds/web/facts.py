@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import posixpath
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,37 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zounds.corpus.places import local_path, shown
+from zounds.corpus.known import Fact, Known, Mask
+from zounds.corpus.places import local_path
 from zounds.corpus.view import Coded
+from zounds.corpus.where import Where
 from zounds.units import TimeSlice
 from zounds.web.refusal import plain
 
-Mask = npt.NDArray[np.bool_]
-
 _STEPS = 32
 _SHORTEST = 0.01  # s
-
-
-@dataclass(frozen=True)
-class Fact:
-    """What is known of one sound.
-
-    Parameters
-    ----------
-    id, name, uri : str
-    seconds, samplerate : float [unit=s, Hz]
-    channels : int
-    partial, missing : bool
-    """
-
-    id: str
-    name: str
-    uri: str
-    seconds: float
-    samplerate: float
-    channels: int
-    partial: bool = False
-    missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +50,16 @@ class Filters:
         lists = (self.folder, self.samplerate, self.channels, self.text.split())
         return not any(lists) and all(number is None for number in numbers)
 
+    def within(self, known: Known) -> Where:
+        """Return the same of sounds that are known."""
+        return Where(
+            folder=map(known.outer, self.folder) if all(self.folder) else (),
+            seconds=(self.min_seconds, self.max_seconds),
+            samplerate=self.samplerate,
+            channels=self.channels,
+            text=self.text,
+        )
+
 
 @dataclass
 class Facts:
@@ -90,35 +77,28 @@ class Facts:
     def __post_init__(self) -> None:
         facts = sorted(self.facts, key=lambda fact: fact.uri)
         del self.facts
-        self.ids = [fact.id for fact in facts]
+        self._known = known = Known.of(facts)
+        self.ids = list(known.ids)
         self.rows = {_id: row for row, _id in enumerate(self.ids)}
-        self.names = [
-            plain(posixpath.basename(fact.name.rstrip("/")) or fact.name) for fact in facts
-        ]
-        self._uris = [fact.uri for fact in facts]
-        self.seconds = np.array([fact.seconds for fact in facts])
-        self.samplerates = np.array([fact.samplerate for fact in facts], np.float32)
-        self.channels = np.array([fact.channels for fact in facts], np.uint8)
+        self.names = [plain(name) for name in known.names]
+        self.seconds, self.samplerates = known.seconds, known.samplerates
+        self.channels = known.channels
+        self.folders, self.folder_of = [plain(one) for one in known.inner], known.folder_of
         self._partial = np.array([fact.partial for fact in facts], bool)
         self._missing = np.array([fact.missing for fact in facts], bool)
-        found = _folders(fact.uri for fact in facts)
-        self.folders = sorted(set(found))
-        places = {folder: place for place, folder in enumerate(self.folders)}
-        self.folder_of = np.array([places[folder] for folder in found], np.int32)
-        self._searched: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def record(self, row: int, code: npt.NDArray[np.uint8] | None) -> dict[str, Any]:
         """Return a document as plain values, for JSON."""
-        path = local_path(self._uris[row])
+        path = local_path(self._known.uris[row])
         return {
             "id": self.ids[row],
             "name": self.names[row],
             "folder": self.folders[self.folder_of[row]],
             "path": None if path is None else plain(str(path)),
-            "uri": self._uris[row],
+            "uri": self._known.uris[row],
             "seconds": float(self.seconds[row]),
             "samplerate": float(self.samplerates[row]),
             "channels": int(self.channels[row]),
@@ -129,36 +109,7 @@ class Facts:
 
     def passing(self, filters: Filters) -> Mask:
         """Return which sounds pass."""
-        passed = np.ones(len(self), bool)
-        if filters.folder:
-            wanted = [folder.strip("/") for folder in filters.folder]
-            within = [
-                any(folder == one or not one or folder.startswith(one + "/") for one in wanted)
-                for folder in self.folders
-            ]
-            passed &= np.array(within, bool)[self.folder_of]
-        # what is shown was rounded
-        if filters.min_seconds is not None:
-            passed &= self.seconds >= filters.min_seconds - 1e-6
-        if filters.max_seconds is not None:
-            passed &= self.seconds <= filters.max_seconds + 1e-6
-        if filters.samplerate:
-            passed &= np.isin(self.samplerates, np.array(filters.samplerate, np.float32))
-        if filters.channels:
-            passed &= np.isin(self.channels, np.array(filters.channels, np.int64))
-        for word in filters.text.casefold().split():
-            lines = self._lines()
-            passed &= np.fromiter((word in line for line in lines), bool, len(lines))
-        return passed
-
-    def _lines(self) -> list[str]:
-        if self._searched is None:
-            folders = [folder.casefold() for folder in self.folders]
-            self._searched = [
-                f"{folders[place]}/{name.casefold()}"
-                for place, name in zip(self.folder_of, self.names, strict=True)
-            ]
-        return self._searched
+        return self._known.passing(filters.within(self._known))
 
     def order(self, by: str) -> npt.NDArray[np.intp]:
         """Return the rows in an order: of ``folder``, ``name`` or ``seconds``."""
@@ -241,26 +192,6 @@ class CodesOf:
 def as_text(code: npt.NDArray[np.uint8]) -> str:
     """Return a packed code in base64."""
     return base64.b64encode(code.tobytes()).decode("ascii")
-
-
-def _folders(uris: Iterable[str]) -> list[str]:
-    """Return the folder of each sound, as seen from where all of them are."""
-    known: dict[str, str] = {}
-    full = []
-    for uri in uris:
-        # an archive is a folder, and a member's slashes are encoded in no other way
-        parent = uri.rpartition("/")[0]
-        if parent not in known:
-            known[parent] = plain(posixpath.dirname(shown(f"{parent}/x")))
-        full.append(known[parent])
-    unique = [folder.split("/") for folder in set(full)]
-    common = 0
-    while unique and all(
-        len(parts) > common and parts[common] == unique[0][common] for parts in unique
-    ):
-        common += 1
-    cut = {folder: "/".join(folder.split("/")[common:]) for folder in set(full)}
-    return [cut[folder] for folder in full]
 
 
 def _with_parents(folders: Iterable[str]) -> Iterable[str]:

@@ -13,11 +13,12 @@ import numpy.typing as npt
 from featureflow.sources import Source
 from zounds.arrays import AudioSamples
 from zounds.corpus.corpus import Corpus
+from zounds.corpus.known import Fact
 from zounds.corpus.search import Asked, Like, Unit
 from zounds.corpus.view import Coded
 from zounds.errors import SearchError
 from zounds.index.results import Hit
-from zounds.web.facts import Fact, Facts
+from zounds.web.facts import Facts
 from zounds.web.library import How, Kept, Wanted, counts_of, names_of, value_of
 from zounds.web.refusal import Refused
 from zounds.web.shelf import Shelf
@@ -77,20 +78,7 @@ class CorpusLibrary:
         return facts
 
     def _read_facts(self) -> Facts:
-        return Facts(
-            Fact(
-                id=o.id or "",
-                name=o.name,
-                uri=o.uri,
-                seconds=o.seconds,
-                samplerate=o.samplerate,
-                channels=o.channels,
-                partial=o.status == "partial",
-                missing=o.missing,
-            )
-            for o in self._view.outcomes()
-            if o.is_document
-        )
+        return Facts(Fact.of(o) for o in self._view.outcomes() if o.is_document)
 
     def snapshot(self, unit: Unit) -> Coded:
         """See `Library`."""

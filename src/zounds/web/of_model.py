@@ -12,12 +12,13 @@ import numpy.typing as npt
 import featureflow as ff
 from featureflow.sources import Source
 from zounds.audio.encode import encode
+from zounds.corpus.known import Fact
 from zounds.corpus.search import Unit
 from zounds.corpus.view import Coded
 from zounds.errors import SearchError
 from zounds.index.hamming import Codes, HammingIndex
 from zounds.index.results import Hit
-from zounds.web.facts import Fact, Facts
+from zounds.web.facts import Facts
 from zounds.web.library import (
     How,
     Kept,

@@ -1,6 +1,7 @@
 """What searches may be told, and how good they are: `zounds search` and `zounds eval`."""
 
 import csv
+import shutil
 import zipfile
 
 import pytest
@@ -145,3 +146,108 @@ def test_labels_that_judge_nothing_are_one_line_and_no_work(call, indexed, sound
         assert (done.code, done.out) == (1, "")
         assert done.err.startswith(why)  # and nothing is said of sounds that were read
         assert done.err.count("\n") == 1
+
+
+# ---------------------------------------------------------------------------- which sounds
+
+
+def names(done):
+    assert done.code == 0, done
+    return sorted(hit["name"] for hit in done.json["hits"])
+
+
+def test_only_sounds_that_are_wanted_are_found(call, indexed, query, sounds):
+    def search(*options):
+        return call("search", query, "-n", 99, "--json", *options, corpus=indexed)
+
+    every = names(search())
+    assert names(search("--others")) == [name for name in every if name != query.name]
+    odd = [name for name in every if name.startswith("odd")]
+    assert names(search("--text", "ODD")) == names(search("--text", "odd_ .wav")) == odd
+    assert names(search("--folder", sounds)) == names(search("--folder", "sounds")) == every
+    assert names(search("--folder", "elsewhere", "--folder", sounds)) == every
+    corpus = zounds.Corpus(indexed)
+    lengths = {outcome.name: outcome.seconds for outcome in corpus.outcomes()}
+    middle = sorted(lengths[name] for name in every)[len(every) // 2]
+    longer = [name for name in every if lengths[name] >= middle]
+    assert names(search("--seconds", f"{middle:.6f}..")) == longer
+    shorter = [name for name in every if lengths[name] <= middle]
+    assert names(search("--seconds", f"..{middle:.6f}")) == shorter
+    assert names(search("--samplerate", 44100, "--channels", 1, "--channels", 2)) == every
+
+
+def test_where_nothing_passes_it_is_told(call, indexed, query):
+    done = call("search", query, "--samplerate", 8000, corpus=indexed)
+    assert (done.code, done.out) == (0, "")
+    assert done.err == "zounds: no sound passes Where(samplerate=8000.0)\n"
+    done = call("random", "--text", "tuba", corpus=indexed)
+    assert done.code == 1
+    assert "holds no sound that passes Where(text='tuba')" in done.err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--seconds", "2", "--seconds 2: give the shortest and the longest"),
+        ("--seconds", "..", "--seconds ..: give the shortest"),
+        ("--seconds", "a..b", "--seconds a..b: give the shortest"),
+        ("--seconds", "2..1", "none is that long; give the lower one first"),
+        ("--seconds", "nan..", "give numbers of 0 or more"),
+        ("--samplerate", "-1", "Invalid value for '--samplerate'"),
+        ("--channels", "x", "Invalid value for '--channels'"),
+        ("--folder", "", "one is empty"),
+    ],
+)
+def test_what_cannot_be_wanted_is_refused(call, indexed, query, option, value, said):
+    for command in (("search", query), ("random",), ("export", "csv", "-")):
+        done = call(*command, option, value, corpus=indexed)
+        assert (done.code, done.out) == (2, "")
+        assert said in " ".join(done.err.replace("\u2502", " ").split())
+
+
+def test_some_of_the_sounds_are_shown_at_random_and_exported(call, indexed, in_folder):
+    for seed in range(5):
+        done = call("random", "--text", "pure", "--seed", seed, "--json", corpus=indexed).json
+        named = [done["sound"]["name"], *(hit["name"] for hit in done["hits"])]
+        assert len(named) == len(set(named)) == 4
+        assert all(name.startswith("pure") for name in named)
+    call("export", "some.csv", "--text", "bright", corpus=indexed)
+    with open("some.csv", newline="") as file:
+        exported = [row["name"] for row in csv.DictReader(file)]
+    assert exported == sorted(exported)
+    assert {name.partition("_")[0] for name in exported} == {"bright"}
+
+
+# ---------------------------------------------------------------------------- duplicates
+
+
+def test_duplicates_are_listed_in_groups_and_kept(call, copied, query, tmp_path):
+    copy = shutil.copy(query, tmp_path / "copy [bold].wav")
+    call("index", copy, "--workers", 1, corpus=copied)
+    listed = call("duplicates", "--json", corpus=copied).json
+    assert listed["distance"] == 0
+    paths = [[one["path"] for one in group] for group in listed["groups"]]
+    (group,) = (group for group in paths if str(copy) in group)
+    assert set(group) == {str(query), str(copy)}
+    lines = call("duplicates", corpus=copied).out.splitlines()
+    fields = [line.split("\t") for line in lines]
+    assert [path for *_, path in fields] == [path for group in paths for path in group]
+    assert {number for number, *_ in fields} == {str(n + 1) for n in range(len(paths))}
+    assert {bits for _, bits, *_ in fields} == {"0"}
+    assert query.exists()
+
+
+def test_duplicates_are_a_table_for_people(call, copied, query, tmp_path, monkeypatch):
+    copy = shutil.copy(query, tmp_path / "copy [bold].wav")
+    call("index", copy, "--workers", 1, corpus=copied)
+    monkeypatch.setattr("zounds.cli.printing.to_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "300")
+    done = call("duplicates", corpus=copied)
+    header, *rows, said = done.out.splitlines()
+    assert header.split() == ["bits", "seconds", "sound"]
+    assert sum(row.rstrip().endswith((str(query), str(copy))) for row in rows) == 2
+    assert said.endswith("groups")
+
+
+def test_a_distance_below_0_is_refused(call, indexed):
+    assert call("duplicates", "--distance", -1, corpus=indexed).code == 2

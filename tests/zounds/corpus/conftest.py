@@ -1,10 +1,15 @@
 """Small sounds that differ in timbre, and corpora of them."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import soundfile
 
 import zounds
+from zounds.corpus.generation import Sound, generation
+from zounds.corpus.known import Fact
+from zounds.corpus.presets import preset
 from zounds.demo.instruments import INSTRUMENTS
 
 RATE = 44100
@@ -122,3 +127,41 @@ def agrees():
         assert corpus.check().problems == ()
 
     return agreeing
+
+
+HOP = Fraction(30 * 1024, 44100)
+
+
+@pytest.fixture(scope="session")
+def described():
+    """A function: numbers of segments -> a sound for each, a quarter of a hop short."""
+
+    def unit(rows):
+        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+    def sounds(counts, preset="timbre", seed=0, one=None):
+        random = np.random.default_rng(seed)
+
+        def rows(count):
+            if one is not None:
+                return np.tile(one, (count, 1))
+            if preset == "post":
+                return random.random((count, 128)) < 0.2
+            return unit(random.standard_normal((count, 64)))
+
+        for number, count in enumerate(counts):
+            rate = zounds.SampleRate(HOP, HOP + Fraction(1, 50))
+            seconds = float((count - Fraction(1, 4)) * HOP)
+            names = (f"sound {number}", f"{number}.wav", f"file:///{number}.wav")
+            series = zounds.ConstantRateTimeSeries(rows(count), rate)
+            yield Sound(Fact(*names, seconds, 44100, 1), rows(1), series)
+
+    return sounds
+
+
+@pytest.fixture(scope="session")
+def made(described):
+    """A function that makes a generation of such sounds."""
+    return lambda counts, name="timbre", **options: generation(
+        preset(name), "print", described(counts, name, **options)
+    )

@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -70,7 +71,9 @@ def test_info_counts_what_there_is(corpus, sounds, save):
     assert (info.indexed, info.segments, info.bits, info.learned_from) == (0, 0, 0, 0)
     assert not info.up_to_date
     assert info.seconds == pytest.approx(0.8 + (20_000 - 44) / 2 / 44100)
-    assert info.bytes == sum(path.stat().st_size for path in corpus.path.rglob("*.mdb"))
+    assert info.bytes == sum(
+        path.stat().st_size for path in corpus.path.rglob("*") if path.is_file()
+    )
     assert (info.path, info.preset) == (str(corpus.path), "timbre")
     assert info.roots == (sounds.as_uri(),)
     assert json.loads(json.dumps(info.record()))["documents"] == 3
@@ -270,18 +273,38 @@ def test_a_document_that_is_gone_comes_back_by_adding_its_sound(indexed, prepare
     agrees(indexed)
 
 
-@pytest.mark.parametrize("record", ["index/latest", "index/generations/"])
-def test_an_index_that_is_damaged_is_told_and_built_again(indexed, prepared, record):
+@pytest.mark.parametrize("file", ["manifest.json", "*.generation"])
+@pytest.mark.parametrize("damage", ["flipped", "cut", "gone"])
+def test_an_index_that_is_damaged_is_told_and_built_again(indexed, prepared, file, damage):
     before = answers(indexed, prepared)
-    store = ff.LmdbDatabase(indexed.path / "index")
-    flip(store, keys(store, record)[0])
-    (problem,) = indexed.check().problems
-    assert "\n" not in problem
-    with pytest.raises(zounds.SearchError, match=r"or a damaged one: call index\(\)"):
-        answers(zounds.Corpus(indexed.path), prepared)
+    (path,) = (indexed.path / "index").glob(file)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.unlink()  # whoever has it mapped keeps it
+    if damage != "gone":
+        path.write_bytes(content if damage == "flipped" else content[: len(content) // 2])
+    (problem,) = zounds.Corpus(indexed.path).check().problems
+    gone = " is gone" if damage == "gone" else ""
+    assert problem == f"the index is damaged ({path.name}{gone}): run zounds rescan"
     assert indexed.index(workers=1) == 10
     assert indexed.check().problems == ()
     assert answers(indexed, prepared) == before
+
+
+@pytest.mark.parametrize("part", range(20))
+def test_what_is_damaged_of_an_index_is_never_part_of_an_answer(indexed, prepared, part):
+    before = answers(indexed, prepared)
+    (path,) = (indexed.path / "index").glob("*.generation")
+    content = bytearray(path.read_bytes())
+    content[part * len(content) // 20 + 7] ^= 16
+    path.unlink()
+    path.write_bytes(content)
+    corpus = zounds.Corpus(indexed.path)
+    with suppress(zounds.SearchError):
+        assert answers(corpus, prepared) == before  # of other parts
+    assert corpus.info().documents == 10
+    assert corpus.index(workers=1) == 10
+    assert answers(zounds.Corpus(indexed.path), prepared) == before
 
 
 def test_a_model_that_is_damaged_is_learned_again(indexed, prepared):

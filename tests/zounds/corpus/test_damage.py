@@ -206,25 +206,29 @@ def index_is_built_again(corpus, whole, found):
     assert list(corpus.search(whole / "sounds" / "1.wav")) == found
 
 
-def test_an_index_whose_file_is_damaged_is_built_again(corpus, whole):
+@pytest.mark.parametrize("file", ["manifest.json", "*.generation"])
+def test_an_index_of_which_a_bit_is_flipped_is_built_again(corpus, whole, file):
     found = list(corpus.search(whole / "sounds" / "1.wav"))
-    file = corpus.path / "index" / "data.mdb"
-    content = file.read_bytes()
-    assert b"index/latest" in content
-    file.write_bytes(content.replace(b"index/latest", b"index/aatest"))  # out of order
+    (path,) = (corpus.path / "index").glob(file)
+    content = bytearray(path.read_bytes())
+    content[random.Random(0).randrange(len(content))] ^= 1
+    path.write_bytes(content)
     index_is_built_again(corpus, whole, found)
 
 
-@pytest.mark.parametrize("key", ["index/latest", "index/generations/"])
-def test_an_index_of_which_a_record_is_damaged_is_built_again(corpus, whole, key):
+def test_an_index_of_earlier_versions_is_told_to_be_none_and_built_again(corpus, whole):
     found = list(corpus.search(whole / "sounds" / "1.wav"))
-    store = LmdbDatabase(corpus.path / "index")
-    (key,) = store.keys(key)
-    record = bytearray(store.read(key))
-    record[len(record) // 2] ^= 1
-    store.write({key: bytes(record)})
+    index = corpus.path / "index"
+    shutil.rmtree(index)
+    store = LmdbDatabase(index)
+    store.write({"index/latest": b"whatever"})
     store.close()
+    corpus = zounds.Corpus(corpus.path)
+    assert (corpus.info().indexed, corpus.info().up_to_date) == (0, False)
+    with pytest.raises(zounds.SearchError, match=r"has no index, or a damaged one: call index\(\)"):
+        corpus.search(whole / "sounds" / "1.wav")
     index_is_built_again(corpus, whole, found)
+    assert sorted(path.suffix for path in index.iterdir()) == [".generation", ".json"]
 
 
 # ---------------------------------------------------------------------------- the file itself

@@ -15,7 +15,8 @@ import zounds
 from zounds.audio.decode import decode
 from zounds.audio.encode import encode
 from zounds.corpus.generation import Generation
-from zounds.corpus.search import hits
+from zounds.corpus.hits import Limits, hits
+from zounds.corpus.known import Fact, Known
 from zounds.corpus.spaces import KIND, BitSpace, Layer
 
 SEGMENT = Fraction(30 * 1024, 44100)  # s from one to the next
@@ -256,6 +257,10 @@ def test_searching_where_nothing_is_yet_leaves_nothing_behind(tmp_path, make):
 # ---------------------------------------------------------------------------- order, grouping
 
 
+def known(ids):
+    return Known.of(Fact(_id, f"{_id}.wav", f"file:///{_id}.wav", 9.0, 44100, 1) for _id in ids)
+
+
 class Stored:
     """What `hits` asks of a model: its documents are those that were processed."""
 
@@ -290,13 +295,12 @@ def test_hits_are_those_of_numpy_by_distance_then_document_then_time(data):
     offsets = np.cumsum([0, *sizes])
     layer = Layer(np.packbits(codes, axis=1), None)
     space = BitSpace({KIND: Layer(layer.codes[offsets[:-1]], None)})
-    searched = Generation(
-        "", bits, ids, np.full(len(ids), 9.0), rate, offsets, space, {KIND: layer}
-    )
+    searched = Generation("", bits, known(ids), rate, offsets, space, {KIND: layer})
     there = [_id for number, _id in enumerate(ids) if number not in removed]
     query = Layer(np.packbits(queries, axis=1), None)
 
-    made = list(hits(searched, query, "segment", KIND, Stored(there).model, n_results, per_file))
+    limits = Limits(n_results, per_file)
+    made = list(hits(searched, query, "segment", KIND, Stored(there).model, limits))
 
     distances = (codes[:, None] != queries).sum(axis=2).min(axis=1)
     places = [(number, time) for number, size in enumerate(sizes) for time in range(size)]
@@ -306,7 +310,7 @@ def test_hits_are_those_of_numpy_by_distance_then_document_then_time(data):
             taken[number] += 1
             expected.append((distance, ids[number], Fraction(time, 2)))
     assert [(hit.distance, hit.id, hit.time.start) for hit in made] == expected[:n_results]
-    typical = searched.typical("segment")
+    typical = searched.typical["segment"]
     assert [hit.score for hit in made] == [max(0, 1 - hit.distance / typical) for hit in made]
 
 
@@ -329,9 +333,10 @@ def test_hits_with_vectors_are_those_of_numpy_by_cosine(data):
     offsets = np.cumsum([0, *sizes])
     layer = Layer(codes, vectors)
     space = BitSpace({KIND: Layer(codes[offsets[:-1]], vectors[offsets[:-1]])})
-    searched = Generation("", 8, ids, np.full(len(ids), 9.0), rate, offsets, space, {KIND: layer})
+    searched = Generation("", 8, known(ids), rate, offsets, space, {KIND: layer})
 
-    made = list(hits(searched, query, "segment", KIND, Stored(ids).model, n_results, per_file))
+    limits = Limits(n_results, per_file)
+    made = list(hits(searched, query, "segment", KIND, Stored(ids).model, limits))
 
     places = [(number, time) for number, size in enumerate(sizes) for time in range(size)]
     distances = np.bitwise_count(codes ^ query.codes.T).min(axis=1)
@@ -578,7 +583,7 @@ def test_without_ranking_it_is_the_order_of_the_codes(notes, unit, like):
 def test_of_the_article_codes_the_score_says_how_much_nearer_than_usual(corpus):
     if corpus.preset == "post":
         results = corpus.search(corpus.random(1), 99)
-        typical = corpus._home.indexed().typical("clip")
+        typical = corpus._home.indexed().typical["clip"]
         for hit in results:
             assert hit.score == max(0, 1 - hit.distance / typical)
         assert found(results) == found(corpus.search(corpus.random(1), 99, rerank=False))

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import zounds
-from featureflow.codec import decode, encode
 from zounds.corpus.spaces import BitSpace, Layer, Neighbourhoods
 from zounds.learn.binary import quantised
 from zounds.learn.smoothing import expanded, smoothed
@@ -159,18 +158,6 @@ def test_a_space_of_next_to_nothing_gives_defined_codes(rows):
     equal = (rows[:, None] == rows).all(axis=2)
     codes = space.clips["same"].codes
     np.testing.assert_array_equal((codes[:, None] == codes).all(axis=2), equal)
-
-
-def test_spaces_are_stored_and_read_again(clips, space):
-    for one in (space, BitSpace.of(clips > 0)):
-        again = decode(encode(one))
-        for like, layer in one.clips.items():
-            np.testing.assert_array_equal(again.clips[like].codes, layer.codes)
-        query = clusters(2, seed=8) if one is space else clusters(2, seed=8) > 0
-        np.testing.assert_array_equal(
-            again.queries(query, "kind", "clip").codes,
-            one.queries(query, "kind", "clip").codes,
-        )
 
 
 def test_bits_are_compared_as_they_are():

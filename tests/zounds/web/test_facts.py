@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from zounds.web.facts import Fact, Facts, Filters
+from zounds.corpus.known import Fact
+from zounds.web.facts import Facts, Filters
 
 
 def facts_of(*uris, **known):
