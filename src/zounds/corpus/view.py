@@ -16,8 +16,7 @@ import numpy.typing as npt
 
 from zounds.corpus.home import CARD, Home
 from zounds.corpus.outcome import Outcome, Progress
-from zounds.corpus.search import Asked, Unit, search, searchable
-from zounds.corpus.spaces import KIND
+from zounds.corpus.search import Asked, Like, Unit, search, searchable
 from zounds.errors import CorpusError, SearchError
 from zounds.index.results import SearchResults
 from zounds.units import SampleRate, TimeSlice
@@ -68,7 +67,7 @@ class View:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._snapshots: dict[str, tuple[str, Coded]] = {}
+        self._snapshots: dict[tuple[str, str], tuple[str, Coded]] = {}
 
     @property
     def folder(self) -> Path:
@@ -105,7 +104,7 @@ class View:
         if self._home.exists():
             yield from self._home.catalogue.outcomes()
 
-    def snapshot(self, unit: Unit) -> Coded:
+    def snapshot(self, unit: Unit, like: Like = "kind") -> Coded:
         """Return the codes that are searched.
 
         Raises
@@ -114,16 +113,17 @@ class View:
             If there are none, or they are those of another model.
         """
         changes = self.changes
-        if unit not in self._snapshots or self._snapshots[unit][0] != changes:
+        key = (unit, like)
+        if key not in self._snapshots or self._snapshots[key][0] != changes:
             if not self._home.exists():  # to look into its store would make one
                 raise SearchError(f"{self._home.path} holds no sounds yet: add some first")
             found = searchable(self._home)
             ids, rates = found.ids, [found.rate] * len(found.ids)
             offsets = np.arange(len(ids) + 1) if unit == "clip" else found.offsets
-            codes = found.layers(unit)[KIND].codes
+            codes = found.layers(unit)[like].codes
             made = Coded(found.bits, ids, ids, rates, offsets, codes)
-            self._snapshots[unit] = changes, made
-        return self._snapshots[unit][1]
+            self._snapshots[key] = changes, made
+        return self._snapshots[key][1]
 
     def search(
         self,

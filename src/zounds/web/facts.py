@@ -51,7 +51,7 @@ class Filters:
     Parameters
     ----------
     folder : sequence of str
-        Any of these folders, or one in them.
+        Any of these folders, or one in them; ``drums/.`` is what is directly in ``drums``.
     min_seconds, max_seconds : float or None [unit=s]
     samplerate : sequence of float [unit=Hz]
     channels : sequence of int
@@ -131,11 +131,7 @@ class Facts:
         """Return which sounds pass."""
         passed = np.ones(len(self), bool)
         if filters.folder:
-            wanted = [folder.strip("/") for folder in filters.folder]
-            within = [
-                any(folder == one or not one or folder.startswith(one + "/") for one in wanted)
-                for folder in self.folders
-            ]
+            within = [any(_is_in(folder, one) for one in filters.folder) for folder in self.folders]
             passed &= np.array(within, bool)[self.folder_of]
         # what is shown was rounded
         if filters.min_seconds is not None:
@@ -261,6 +257,11 @@ def _folders(uris: Iterable[str]) -> list[str]:
         common += 1
     cut = {folder: "/".join(folder.split("/")[common:]) for folder in set(full)}
     return [cut[folder] for folder in full]
+
+
+def _is_in(folder: str, wanted: str) -> bool:
+    wanted, own = wanted.strip("/"), f"{folder}/." if folder else "."
+    return not wanted or own == wanted or own.startswith(wanted + "/")
 
 
 def _with_parents(folders: Iterable[str]) -> Iterable[str]:

@@ -92,10 +92,10 @@ class CorpusLibrary:
             if o.is_document
         )
 
-    def snapshot(self, unit: Unit) -> Coded:
+    def snapshot(self, unit: Unit, like: Like = "kind") -> Coded:
         """See `Library`."""
         try:
-            return self._view.snapshot(unit)
+            return self._view.snapshot(unit, like)
         except SearchError:
             raise self._unsearchable() from None
 
