@@ -242,7 +242,8 @@ class Query:
     def _known(self, code: npt.NDArray[np.uint8]) -> Layer:
         """Return a code, with the vector of the first one that has it, if there is any."""
         layer = self._layers[self._like]
-        equal = np.flatnonzero((layer.codes == code).all(axis=1))[:1]
+        near = np.flatnonzero(layer.codes[:, 0] == code[0])  # a look at all bytes takes longer
+        equal = near[(layer.codes[near] == code).all(axis=1)][:1]
         vectors = layer.vectors[equal] if layer.vectors is not None and len(equal) else None
         return Layer(code[np.newaxis], vectors)
 

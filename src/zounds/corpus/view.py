@@ -40,6 +40,8 @@ class Coded:
         The codes of document i are ``codes[offsets[i]:offsets[i + 1]]``.
     codes : np.ndarray [shape=(n, ceil(bits / 8)), dtype=uint8]
         Packed, the most significant bit first.
+    vectors : np.ndarray [shape=(n, d), dtype=int8] or None
+        What the codes were made of, where that is compared too.
     """
 
     bits: int
@@ -48,6 +50,7 @@ class Coded:
     rates: list[SampleRate]
     offsets: npt.NDArray[np.int64]
     codes: npt.NDArray[np.uint8]
+    vectors: npt.NDArray[np.int8] | None = None
 
     def place(self, row: int) -> tuple[int, TimeSlice]:
         """Return the number of the document that a code belongs to, and the code's time in it."""
@@ -120,8 +123,8 @@ class View:
             found = searchable(self._home)
             ids, rates = found.ids, [found.rate] * len(found.ids)
             offsets = np.arange(len(ids) + 1) if unit == "clip" else found.offsets
-            codes = found.layers(unit)[like].codes
-            made = Coded(found.bits, ids, ids, rates, offsets, codes)
+            layer = found.layers(unit)[like]
+            made = Coded(found.bits, ids, ids, rates, offsets, layer.codes, layer.vectors)
             self._snapshots[key] = changes, made
         return self._snapshots[key][1]
 

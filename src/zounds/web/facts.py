@@ -22,7 +22,7 @@ _STEPS = 32
 _SHORTEST = 0.01  # s
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fact:
     """What is known of one sound.
 
