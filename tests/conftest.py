@@ -33,7 +33,9 @@ KINDS = {
 
 def pytest_configure(config):
     # collections in tests are small, and learning says so; that it does is a test of its own
-    config.addinivalue_line("filterwarnings", "ignore:learned from views of .* clips only:UserWarning")
+    config.addinivalue_line(
+        "filterwarnings", "ignore:learned from views of .* clips only:UserWarning"
+    )
     # nothing is timed: the machine may be busy with something else
     hypothesis.settings.register_profile("zounds", deadline=None)
     hypothesis.settings.load_profile("zounds")

@@ -3,27 +3,26 @@
 import { type Entry, ofHit, ofSound, placeOf } from './entry';
 import {
   type Address,
+  type Like,
+  nothing,
   type Place,
   readAddress,
   type Span,
   samePlace,
   writeAddress,
 } from './lib/address';
-import {
-  type Answer,
-  ApiError,
-  api,
-  type Filters,
-  type Info,
-  type Sound,
-  type Unit,
-} from './lib/api';
+import { type Answer, ApiError, api, type Info, type Sound, type Unit } from './lib/api';
+import { type Filters, noFilters, readFilters } from './lib/filters';
+import { tooLarge } from './lib/format';
 import { Store } from './lib/store';
 
 /** How many results are asked for of a corpus. */
 const RESULTS = 200;
 /** How often a corpus that is being filled is asked about [ms]. */
 const POLL = 2000;
+
+/** Filters that pass through many values on their way to one. */
+const MOVING: ReadonlySet<string | undefined> = new Set(['text', 'seconds']);
 
 /** Something that was not done, and why. */
 export interface Refusal {
@@ -50,15 +49,6 @@ export interface State {
   fault: ApiError | null;
   refusal: Refusal | null;
 }
-
-const nothing: Address = { code: null, sound: null, more: [], less: [], unit: null };
-export const noFilters: Filters = {
-  folders: null,
-  seconds: null,
-  samplerates: [],
-  channels: [],
-  text: '',
-};
 
 /** Where one was in the list, kept with an entry of the history. */
 interface Visit {
@@ -89,6 +79,8 @@ export class App {
   #results: readonly Entry[] = [];
   /** The sound that stays selected when results change under it. */
   #kept = '';
+  /** The filter that is being moved or typed: one entry of the history, however long it takes. */
+  #moving = '';
 
   /** Ask for the corpus, and for what the address says. */
   async start(): Promise<void> {
@@ -120,7 +112,8 @@ export class App {
 
   /** Search with a sound, or a stretch of one: an entry of the history. */
   open(place: Place, sound: Sound | null = null): void {
-    this.#go({ ...nothing, sound: place, unit: place.span ? 'segment' : null }, sound);
+    const { like } = this.state.value.address;
+    this.#go({ ...nothing, sound: place, unit: place.span ? 'segment' : null, like }, sound);
   }
 
   /** Show the start page. */
@@ -130,10 +123,30 @@ export class App {
 
   /** Search with another stretch of the same sound; null for all of it. */
   narrow(span: Span | null): void {
-    const { address } = this.state.value;
-    if (!address.sound) return;
-    const sound = { ...address.sound, span };
-    this.#replace({ ...address, sound, code: null, unit: span ? 'segment' : null });
+    const place = this.#place;
+    if (!place) return;
+    const sound = { ...place, span };
+    this.#replace({
+      ...this.state.value.address,
+      sound,
+      code: null,
+      unit: span ? 'segment' : null,
+    });
+  }
+
+  /** Search for others of its kind, or for the same sound: an entry of the history. */
+  compare(like: Like): void {
+    const { address, sound } = this.state.value;
+    const place = this.#place; // a code says nothing in another way of comparing
+    if (!place || like === (address.like ?? 'kind')) return;
+    const next = like === 'same' ? { more: [], less: [], like } : { like: null };
+    this.#go({ ...address, ...next, sound: place, code: null }, sound);
+  }
+
+  /** The sound that is searched with; that of a bare code, if there is one. */
+  get #place(): Place | null {
+    const { address, sound } = this.state.value;
+    return address.sound ?? (sound && { id: sound.id, span: null });
   }
 
   /** Search for more, or for less, like an entry; again takes it back. */
@@ -152,8 +165,10 @@ export class App {
     const left = without(address[side]);
     const taken = left.length < address[side].length;
     this.voted.set(place.id, sound);
+    const query = address.like ? { code: null, sound: this.#place, like: null } : {};
     this.#replace({
       ...address,
+      ...query,
       [side]: taken ? left : [...left, place],
       [other]: without(address[other]),
     } as Address);
@@ -166,7 +181,10 @@ export class App {
   async upload(file: Blob, name: string, side: 'query' | 'more' = 'query'): Promise<void> {
     const { info } = this.state.value;
     if (info && file.size > info.max_upload) {
-      this.refuse(`${name} was not searched.`, tooLarge(file.size, info));
+      this.refuse(
+        `${name} was not searched.`,
+        tooLarge(file.size, info.max_upload, info.max_upload_option),
+      );
       return;
     }
     const signal = this.#begin();
@@ -186,8 +204,9 @@ export class App {
 
   /** Search with any sound that passes the filters; returns it. */
   async random(): Promise<Sound | null> {
+    const { filters } = this.state.value;
     try {
-      const [sound] = await api.random(1, this.state.value.filters);
+      const [sound] = filters.folders?.length === 0 ? [] : await api.random(1, filters);
       if (!sound) {
         this.refuse(
           'There is no sound to choose from.',
@@ -203,8 +222,24 @@ export class App {
     }
   }
 
+  /** Let other sounds be found: an entry of the history. */
   filter(change: Partial<Filters>): void {
-    this.state.set({ filters: { ...this.state.value.filters, ...change } });
+    const { address, filters: before } = this.state.value;
+    const filters = { ...before, ...change };
+    const next = writeAddress(address, filters);
+    if (next === writeAddress(address, before)) {
+      this.state.set({ filters }); // a space that was typed
+      return;
+    }
+    const names = Object.keys(change);
+    const moving = names.length === 1 && MOVING.has(names[0]) ? (names[0] as string) : '';
+    if (moving && moving === this.#moving) history.replaceState(history.state, '', next);
+    else {
+      this.remember();
+      history.pushState({}, '', next);
+    }
+    this.#moving = moving;
+    this.state.set({ filters });
     if (this.#asked) void this.search();
   }
 
@@ -260,6 +295,7 @@ export class App {
     try {
       const answer = await this.#answer(address, {
         unit: this.unit,
+        like: address.like,
         n: this.#most,
         filters,
         signal,
@@ -270,10 +306,7 @@ export class App {
     }
   }
 
-  async #answer(
-    address: Address,
-    options: { unit: Unit; n: number; filters: Filters; signal: AbortSignal },
-  ): Promise<Answer> {
+  async #answer(address: Address, options: Parameters<typeof api.search>[1]): Promise<Answer> {
     if (options.filters.folders?.length === 0) {
       const { documents = 0 } = this.state.value.info ?? {};
       const query = { code: address.code ?? '', document: this.state.value.sound };
@@ -294,7 +327,7 @@ export class App {
   }
 
   #show(answer: Answer, visit: Visit): void {
-    const { address } = this.state.value;
+    const { address, filters } = this.state.value;
     const mixed = address.more.length + address.less.length > 0;
     const all = answer.hits.map(ofHit);
     const sound = answer.query.document ?? this.#named(answer, mixed);
@@ -314,7 +347,7 @@ export class App {
       busy: false,
       fault: null,
     });
-    history.replaceState(history.state, '', writeAddress({ ...address, code: own }));
+    history.replaceState(history.state, '', writeAddress({ ...address, code: own }, filters));
     this.onArrival(visit.scroll ?? 0);
   }
 
@@ -347,7 +380,8 @@ export class App {
 
   #go(address: Address, sound: Sound | null): void {
     this.remember();
-    history.pushState({}, '', writeAddress(address));
+    this.#moving = '';
+    history.pushState({}, '', writeAddress(address, this.state.value.filters));
     this.state.set({ address, sound, code: null, refusal: null, fault: null, set: null });
     if (this.#asked) void this.search();
     else this.#clear();
@@ -364,10 +398,13 @@ export class App {
   /** Show what the address says, after a click on back or a shared link. */
   async #arrive(): Promise<void> {
     const address = readAddress(location.search);
+    this.#moving = '';
     const visit = (history.state ?? {}) as Visit; // before anything is remembered in its place
     const { sound } = this.state.value;
     const known = sound && sound.id === address.sound?.id ? sound : null;
-    this.state.set({ address, sound: known, code: address.code, fault: null, refusal: null });
+    const filters = readFilters(location.search);
+    this.state.set({ address, filters, sound: known, code: address.code });
+    this.state.set({ fault: null, refusal: null });
     if (!this.#asked) return this.#clear();
     await this.#nameVotes(address);
     await this.search(visit);
@@ -405,12 +442,4 @@ export class App {
         : new ApiError(-1, 'page', error instanceof Error ? error.message : String(error), 'page');
     this.state.set({ fault, busy: false });
   }
-}
-
-function tooLarge(size: number, { max_upload, max_upload_option }: Info): string {
-  const mega = (n: number) => `${Math.ceil(n / 1e6)} MB`;
-  return (
-    `It is ${mega(size)} and this server takes up to ${Math.floor(max_upload / 1e6)} MB. ` +
-    `Cut out the second you mean, or start zounds serve with a higher ${max_upload_option}.`
-  );
 }

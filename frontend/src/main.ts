@@ -94,10 +94,13 @@ const text = byId<HTMLInputElement>('filter-text');
 let typing = 0;
 text.addEventListener('input', () => {
   clearTimeout(typing);
-  typing = setTimeout(() => app.filter({ text: text.value }), 150);
+  typing = setTimeout(() => {
+    typing = 0;
+    app.filter({ text: text.value });
+  }, 150);
 });
 app.state.on(['filters'], ({ filters }) => {
-  if (document.activeElement !== text) text.value = filters.text;
+  if (!typing) text.value = filters.text;
 });
 app.state.on(['info'], ({ info }) => {
   const none = info?.documents === 0;
@@ -145,6 +148,7 @@ mountKeys(context, list, {
     map.lasso();
   },
   toggleScope: query.toggleScope,
+  toggleLike: query.toggleLike,
   playQuery: () => {
     const clip = query.clip();
     if (clip) player.toggle(clip);

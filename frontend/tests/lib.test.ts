@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { readAddress, sameSpan, writeAddress } from '../src/lib/address';
+import { nothing, readAddress, sameSpan, writeAddress } from '../src/lib/address';
 import { bitsOf, differences } from '../src/lib/code';
-import { checked, folderTree, hueGroups, hueOf, toggled } from '../src/lib/folders';
+import { type Filters, held, noFilters, readFilters } from '../src/lib/filters';
+import { checked, folderTree, hueGroups, hueOf, isIn, toggled } from '../src/lib/folders';
 import { grouped, halves, length, roughly } from '../src/lib/format';
 import { moveTo } from '../src/lib/moves';
 import { Queue } from '../src/lib/queue';
@@ -22,8 +23,36 @@ describe('the address', () => {
       ],
       less: [{ id: 'z', span: null }],
       unit: 'segment' as const,
+      like: null,
     };
-    expect(readAddress(writeAddress(address).slice(1))).toEqual(address);
+    expect(readAddress(writeAddress(address, noFilters).slice(1))).toEqual(address);
+    const same = { ...address, more: [], less: [], like: 'same' as const };
+    expect(readAddress(writeAddress(same, noFilters).slice(1))).toEqual(same);
+  });
+
+  it.each<Partial<Filters>>([
+    {},
+    { folders: ['a & b/.', 'ü', '.'] },
+    { folders: [] },
+    { seconds: [0.25, 2] },
+    { seconds: [0, 0.5] },
+    { seconds: [3, Number.POSITIVE_INFINITY] },
+    { samplerates: [44100, 11025.5], channels: [1, 2], text: 'x=1&y' },
+  ])('holds the filters %j', some => {
+    const filters = { ...noFilters, ...some };
+    const written = writeAddress({ ...nothing, code: CODE }, filters);
+    expect(readFilters(written.slice(1))).toEqual(filters);
+    expect(readAddress(written.slice(1)).code).toBe(CODE);
+  });
+
+  it('leaves out filters that make no sense', () => {
+    const asked = '?min_seconds=soon&samplerate=-1&channels=1.5&channels=2&max_seconds=&text=';
+    expect(readFilters(asked)).toEqual({ ...noFilters, channels: [2] });
+  });
+
+  it('compares several sounds by kind', () => {
+    expect(readAddress('?sound=x&more=y&like=same').like).toBeNull();
+    expect(readAddress('?sound=x&like=nonsense').like).toBeNull();
   });
 
   it.each([
@@ -41,7 +70,7 @@ describe('the address', () => {
   it('leaves out what makes no sense', () => {
     expect(readAddress('?sound=x~2~1&more=').sound).toEqual({ id: 'x', span: null });
     expect(readAddress('?more=&unit=nonsense')).toMatchObject({ more: [], unit: null });
-    expect(writeAddress(readAddress(''))).toBe('/');
+    expect(writeAddress(readAddress(''), readFilters(''))).toBe('/');
   });
 
   it('tells stretches apart by a hundredth of a second', () => {
@@ -135,6 +164,34 @@ describe('folders', () => {
     expect(toggled(tree, ['b'], 'b')).toEqual([]);
   });
 
+  it('can be ticked apart from what is directly in them', () => {
+    const mixed = folderTree([
+      { folder: '', documents: 1 },
+      { folder: 'a', documents: 2 },
+      { folder: 'a/x', documents: 3 },
+      { folder: 'b', documents: 4 },
+    ]);
+    expect(mixed.map(({ path, count }) => [path, count])).toEqual([
+      ['a', 5],
+      ['b', 4],
+      ['.', 1],
+    ]);
+    expect(mixed[0]?.children.map(one => one.path)).toEqual(['a/x', 'a/.']);
+    expect(toggled(mixed, null, 'a/x')).toEqual(['a/.', 'b', '.']);
+    expect(checked(mixed[0] as never, ['a/.'])).toBe('mixed');
+    expect(toggled(mixed, ['a/.', 'b', '.'], 'a/x')).toBeNull();
+    const passed = ['', 'a', 'a/x', 'ab', 'b'].map(folder => isIn(folder, 'a/.'));
+    expect(passed).toEqual([false, true, false, false, false]);
+    expect([isIn('', '.'), isIn('a', '.'), isIn('a', 'a'), isIn('a', '')]).toEqual([
+      true,
+      false,
+      true,
+      true,
+    ]);
+    const groups = hueGroups(mixed);
+    expect(new Set(['', 'a', 'a/x', 'b'].map(folder => hueOf(folder, groups))).size).toBe(4);
+  });
+
   it('have hues as far as there are hues', () => {
     const groups = hueGroups(tree);
     expect(groups.map(group => group.path)).toEqual(['a/x', 'a/y', 'b', 'c/d/e']);
@@ -148,6 +205,23 @@ describe('folders', () => {
 });
 
 describe('words', () => {
+  it('say which filters hold, and what is left without each', () => {
+    const filters = {
+      ...noFilters,
+      folders: ['a/.'],
+      seconds: [0, 0.2] as const,
+      channels: [1, 2],
+    };
+    expect(held(filters).map(one => one.words)).toEqual([
+      'a itself',
+      'under 0.2 s',
+      'mono',
+      'stereo',
+    ]);
+    expect(held(filters)[2]?.removed).toEqual({ channels: [2] });
+    expect(held(noFilters)).toEqual([]);
+  });
+
   it('say lengths as they are said', () => {
     expect([0.638, 12.34, 185, 3723].map(length)).toEqual([
       '0.64 s',

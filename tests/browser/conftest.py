@@ -103,6 +103,7 @@ def sounds(tmp_path_factory):
         **dict(demo_corpus(RATE, pitches=3, loudnesses=1)),
         "long/steps.wav": tones(STEPS),
         "long/other steps.wav": tones(STEPS[::-1]),
+        "long/inner/hum.wav": tones([110], 0.9),
         "long/minute.wav": tones(np.geomspace(100, 4000, 40)),
         f"odd names/{NASTY}": tones([330], 0.6),
     }
@@ -218,6 +219,20 @@ class Visit:
         self.wait_for_selector(".row")
         self.wait_for_url(re.compile("query="))
         return document
+
+    def lists(self, condition):
+        """Wait until the list that was asked for last is there, and is as JavaScript says.
+
+        In it, `names` and `folders` are those of the rows.
+        """
+        self.wait_for_function(
+            f"""() => {{
+              const all = part => [...document.querySelectorAll(`.row ${{part}}`)];
+              const names = all('.c-name strong').map(one => one.title);
+              const folders = all('.c-name em').map(one => one.textContent);
+              return document.querySelector('#results').ariaBusy === 'false' && ({condition});
+            }}"""
+        )
 
     def settle(self):
         """Wait for the answer of a search that has begun."""

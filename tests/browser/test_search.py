@@ -113,6 +113,34 @@ def test_more_like_and_less_like_change_what_is_found(page, open_page):
     page.wait_for_url(lambda url: "more=" not in url)
 
 
+def test_the_same_sound_is_looked_for_in_place_of_its_kind(page, open_page):
+    page.search("plucked")
+    kind = page.names
+    code = page.asked["query"]
+    page.keyboard.press("s")
+    page.wait_for_url(re.compile("like=same"))
+    page.wait_for_url(lambda url: "query=" in url)
+    page.lists("names.length")
+    same = page.names
+    assert same != kind
+    assert page.asked["query"] != code
+    page.snap("same")
+    page.choose(0)
+    bits = page.row(0).locator(".c-like").get_attribute("title").split()[0]
+    assert page.locator("#code p").text_content().startswith(f"{bits} of 128")
+    other = open_page(page.url)
+    other.lists("names.length")
+    assert other.names == same
+    assert other.locator("#like [aria-checked=true]").text_content() == "Same sound"
+    page.go_back()
+    page.lists(f"names.join() === {','.join(kind)!r}")
+    page.click("#like [value=same]")
+    page.wait_for_url(re.compile("like=same"))
+    page.keyboard.press("+")  # several sounds are compared by kind
+    page.wait_for_url(lambda url: "more=" in url and "like=" not in url)
+    page.wait_for_selector(".chip")
+
+
 def test_a_file_of_ones_own_is_searched_with(page, tones, tmp_path):
     own = tmp_path / "my pluck.wav"
     zounds.save(tones([440], 0.8), own)

@@ -16,38 +16,72 @@ def test_a_folder_that_is_not_ticked_is_left_out(page):
     page.search("plucked")
     assert "long" in folders(page)
     page.uncheck("#folders input[aria-label=long]")
-    page.wait_for_function(
-        "() => ![...document.querySelectorAll('.row em')].some(e => e.textContent === 'long')"
-    )
+    page.lists("!folders.some(one => one.startsWith('long'))")
     assert page.locator("#facets .chip").count() == 1
     page.snap("filtered")
     page.click("#clear-folders")
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('.row em')].some(e => e.textContent === 'long')"
-    )
+    page.lists("folders.includes('long') && folders.includes('long/inner')")
+
+
+def test_what_is_directly_in_a_folder_is_ticked_apart_from_the_folders_in_it(page):
+    page.search("plucked")
+    page.uncheck("#folders input[aria-label='long/inner']")
+    page.lists("folders.includes('long') && !folders.includes('long/inner')")
+    assert page.locator("#folders input[aria-label=long]").evaluate("box => box.indeterminate")
+    page.check("#folders input[aria-label='long/inner']")
+    page.uncheck("#folders input[aria-label='long itself']")
+    page.lists("!folders.includes('long') && folders.includes('long/inner')")
+
+
+def test_the_address_holds_the_filters_for_somebody_else_and_for_the_way_back(page, open_page):
+    page.search("plucked")
+    first = page.names
+    page.uncheck("#folders input[aria-label=plucked]")
+    page.lists("!folders.includes('plucked')")
+    page.keyboard.press("/")
+    page.keyboard.type("a3", delay=300)  # slower than the page waits for the next letter
+    page.lists("names.length && names.every(name => name.includes('A3'))")
+    second = page.names
+    assert page.asked["text"] == ["a3"]
+    other = open_page(page.url)
+    other.wait_for_selector(".row")
+    assert other.names == second
+    assert other.input_value("#filter-text") == "a3"
+    assert not other.is_checked("#folders input[aria-label=plucked]")
+    page.go_back()
+    page.lists("names.some(name => !name.includes('A3')) && !folders.includes('plucked')")
+    assert page.input_value("#filter-text") == ""
+    page.go_back()
+    page.lists("folders.includes('plucked')")
+    assert page.names == first
+    assert page.is_checked("#folders input[aria-label=plucked]")
+    page.go_forward()
+    page.go_forward()
+    page.lists(f"names.join() === {','.join(second)!r}")
 
 
 def test_words_filter_by_name_and_folder_and_arrow_down_leaves_for_the_list(page):
     page.search("plucked")
     page.keyboard.press("/")
     page.keyboard.type("brass A3")
-    page.wait_for_function("() => document.querySelectorAll('.row').length === 1")
-    assert page.names[0].startswith("brass_A3")
+    page.lists("names.length === 1 && names[0].startsWith('brass_A3')")
     page.keyboard.press("ArrowDown")
     assert page.evaluate("() => document.activeElement.classList.contains('row')")
     page.locator("#facets button").click()
-    page.wait_for_function("() => document.querySelectorAll('.row').length > 1")
+    page.lists("names.length > 1")
     assert page.input_value("#filter-text") == ""
 
 
-def test_durations_filter(page):
+def test_durations_filter(page, open_page):
     page.search("plucked")
     low = page.locator("#duration input").first
     low.focus()
     page.keyboard.press("End")
     page.keyboard.press("ArrowLeft")
-    page.wait_for_function("() => document.querySelectorAll('.row').length === 1")
-    assert page.names == ["minute.wav"]
+    page.lists("names.join() === 'minute.wav'")
+    other = open_page(page.url)
+    other.lists("names.join() === 'minute.wav'")
+    assert other.locator("#duration input").first.input_value() == low.input_value()
 
 
 def test_filters_that_nothing_passes_say_which(page):

@@ -1,5 +1,7 @@
 /** The query in the address of the page: `/?query=<base64 code>`, and what it came from. */
 
+import { type Filters, filterParameters } from './filters';
+
 /** A stretch of a sound, from and to [s]. */
 export type Span = readonly [number, number];
 
@@ -8,6 +10,9 @@ export interface Place {
   id: string;
   span: Span | null;
 }
+
+/** What is to be found: other sounds of its kind, or the same sound again. */
+export type Like = 'kind' | 'same';
 
 /** What the page searches for. */
 export interface Address {
@@ -19,23 +24,37 @@ export interface Address {
   less: Place[];
   /** What is compared; null for whole sounds. */
   unit: 'segment' | null;
+  /** How it is compared; null for the usual way, and for several sounds there is no other. */
+  like: 'same' | null;
 }
+
+export const nothing: Address = {
+  code: null,
+  sound: null,
+  more: [],
+  less: [],
+  unit: null,
+  like: null,
+};
 
 /** Read the part of an address after the path; what makes no sense in it is left out. */
 export function readAddress(search: string): Address {
   const asked = new URLSearchParams(search);
   const places = (name: string) => asked.getAll(name).flatMap(text => readPlace(text) ?? []);
+  const [more, less] = [places('more'), places('less')];
+  const several = more.length + less.length > 0;
   return {
     code: readCode(asked.get('query')),
     sound: places('sound')[0] ?? null,
-    more: places('more'),
-    less: places('less'),
+    more,
+    less,
     unit: asked.get('unit') === 'segment' ? 'segment' : null,
+    like: asked.get('like') === 'same' && !several ? 'same' : null,
   };
 }
 
-/** Write an address, to be read again by `readAddress`. */
-export function writeAddress(address: Address): string {
+/** Write an address, to be read again by `readAddress` and `readFilters`. */
+export function writeAddress(address: Address, filters: Filters): string {
   const parts: string[] = [];
   const put = (name: string, value: string) => parts.push(`${name}=${encodeURIComponent(value)}`);
   if (address.code) put('query', address.code);
@@ -43,6 +62,8 @@ export function writeAddress(address: Address): string {
   for (const place of address.more) put('more', writePlace(place));
   for (const place of address.less) put('less', writePlace(place));
   if (address.unit) put('unit', address.unit);
+  if (address.like) put('like', address.like);
+  for (const [name, value] of filterParameters(filters)) put(name, value);
   return parts.length ? `/?${parts.join('&')}` : '/';
 }
 

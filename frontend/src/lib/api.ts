@@ -1,6 +1,7 @@
 /** The server, as `docs/api.md` describes it. */
 
-import type { Place, Span } from './address';
+import type { Like, Place, Span } from './address';
+import { type Filters, filterParameters } from './filters';
 
 export interface Sound {
   id: string;
@@ -50,6 +51,8 @@ export interface Info {
   samplerates: { samplerate: number; documents: number }[];
   channels: { channels: number; documents: number }[];
   units: Unit[];
+  /** In which ways it compares, if there is a choice. */
+  likes: Like[];
   ingest: Ingest | null;
   max_upload: number;
   max_upload_option: string;
@@ -74,15 +77,6 @@ export interface Peaks {
   low: number[];
   high: number[];
   rms: number[];
-}
-
-export interface Filters {
-  /** Those that pass, with all below them; null for all. */
-  folders: readonly string[] | null;
-  seconds: Span | null;
-  samplerates: readonly number[];
-  channels: readonly number[];
-  text: string;
 }
 
 export interface Collection {
@@ -161,21 +155,13 @@ const stretch = (span: Span | null): Record<string, string> =>
 function parameters(values: Record<string, string | number>, filters?: Filters): string {
   const all = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) all.set(name, String(value));
-  if (filters) {
-    for (const folder of filters.folders ?? []) all.append('folder', folder);
-    for (const rate of filters.samplerates) all.append('samplerate', String(rate));
-    for (const channels of filters.channels) all.append('channels', String(channels));
-    if (filters.text.trim()) all.set('text', filters.text.trim());
-    if (filters.seconds) {
-      all.set('min_seconds', String(filters.seconds[0]));
-      if (Number.isFinite(filters.seconds[1])) all.set('max_seconds', String(filters.seconds[1]));
-    }
-  }
+  if (filters) for (const [name, value] of filterParameters(filters)) all.append(name, value);
   return all.toString();
 }
 
 interface SearchOptions {
   unit: Unit;
+  like: Like | null;
   n: number;
   filters: Filters;
   signal: AbortSignal;
@@ -184,13 +170,15 @@ interface SearchOptions {
 export const api = {
   info: () => get<Info>('/api/info', { timeout: 10_000 }),
 
-  search: (what: Place | string, { unit, n, filters, signal }: SearchOptions) => {
-    const query: Record<string, string> =
-      typeof what === 'string' ? { query: what } : { id: what.id, ...stretch(what.span) };
+  search: (what: Place | string, { unit, like, n, filters, signal }: SearchOptions) => {
+    const query: Record<string, string> = {
+      ...(typeof what === 'string' ? { query: what } : { id: what.id, ...stretch(what.span) }),
+      ...(like && { like }),
+    };
     return get<Answer>(`/api/search?${parameters({ ...query, unit, n }, filters)}`, { signal });
   },
 
-  /** More like the query and some other sounds, less like others. */
+  /** More like the query and some other sounds, less like others; they are compared by kind. */
   mix: (
     query: Place | string,
     more: Place[],

@@ -1,7 +1,8 @@
 /** The tree of folders in the sidebar, and their hues. */
 
-/** A folder with the sounds in it and below it. */
+/** A folder with the sounds in it and below it, or with those only that are directly in one. */
 export interface Folder {
+  /** As filters have it: `drums` is all below it, too, and `drums/.` what is directly in it. */
   path: string;
   /** What stands in the tree: the path below its parent there. */
   name: string;
@@ -15,6 +16,9 @@ export interface FolderCount {
   documents: number;
 }
 
+/** No folder has this path: a filter that lets pass what is in no folder at all. */
+export const NO_FOLDER = '/';
+
 /** How many groups of folders have a hue of their own; the rest share a grey. */
 export const HUES = 9;
 
@@ -23,7 +27,7 @@ export function folderTree(counts: readonly FolderCount[]): Folder[] {
   const root: Folder = { path: '', name: '', count: 0, children: [] };
   for (const { folder, documents } of counts) {
     let at = root;
-    const parts = folder.split('/');
+    const parts = folder ? folder.split('/') : [];
     parts.forEach((name, i) => {
       const path = parts.slice(0, i + 1).join('/');
       let child = at.children.find(one => one.path === path);
@@ -34,6 +38,9 @@ export function folderTree(counts: readonly FolderCount[]): Folder[] {
       child.count += documents;
       at = child;
     });
+    const path = folder ? `${folder}/.` : '.';
+    const name = folder ? `${parts.at(-1)} itself` : 'Not in a folder';
+    if (documents) at.children.push({ path, name, count: documents, children: [] });
   }
   return root.children
     .map(folded)
@@ -44,13 +51,18 @@ export function folderTree(counts: readonly FolderCount[]): Folder[] {
 function folded(folder: Folder): Folder {
   const children = folder.children.filter(child => child.count);
   const only = children.length === 1 ? children[0] : undefined;
-  if (only && only.count === folder.count)
+  if (only) {
+    if (isOwn(only)) return { ...folder, children: [] };
     return folded({ ...only, name: `${folder.name}/${only.name}` });
+  }
   return { ...folder, children: children.map(folded).sort(byName) };
 }
 
+const isOwn = ({ path }: Folder): boolean => path === '.' || path.endsWith('/.');
+
+/** What is directly in a folder comes after the folders in it. */
 const byName = (a: Folder, b: Folder): number =>
-  a.name.localeCompare(b.name, 'en', { numeric: true });
+  Number(isOwn(a)) - Number(isOwn(b)) || a.name.localeCompare(b.name, 'en', { numeric: true });
 
 /**
  * Divide a tree into at most `HUES` groups, in the order of the tree: the largest folder is divided
@@ -60,31 +72,34 @@ export function hueGroups(tree: readonly Folder[]): Folder[] {
   let groups = [...tree];
   for (;;) {
     const next = groups
-      .filter(group => group.children.length && groups.length - 1 + parts(group) <= HUES)
+      .filter(group => group.children.length && groups.length - 1 + group.children.length <= HUES)
       .sort((a, b) => b.count - a.count)[0];
     if (!next) break;
-    const own = next.count - next.children.reduce((sum, child) => sum + child.count, 0);
-    const rest = own ? [{ ...next, count: own, children: [] }] : [];
-    groups = groups.flatMap(group => (group === next ? [...rest, ...next.children] : [group]));
+    groups = groups.flatMap(group => (group === next ? next.children : [group]));
   }
   if (groups.length <= HUES) return groups;
   const least = groups.map(group => group.count).sort((a, b) => b - a)[HUES - 1] as number;
   return groups.filter(group => group.count >= least).slice(0, HUES);
 }
 
-const parts = ({ count, children }: Folder): number =>
-  children.length + (children.reduce((sum, child) => sum + child.count, 0) < count ? 1 : 0);
+/** Say whether a path is the other one, or below it. */
+const isBelow = (path: string, other: string): boolean =>
+  !other || path === other || path.startsWith(`${other}/`);
 
-/** Say whether a folder is the other one, or below it. */
-export const isBelow = (folder: string, other: string): boolean =>
-  folder === other || folder.startsWith(`${other}/`);
+/** Say whether the sounds of a folder are among those that a path stands for. */
+export const isIn = (folder: string, path: string): boolean =>
+  isBelow(folder ? `${folder}/.` : '.', path);
 
-/** Return the hue of a folder: that of the nearest group it belongs to; -1 for the grey. */
+/** Name what a path stands for. */
+export const pathWords = (path: string): string =>
+  path === '.' ? 'no folder' : path.endsWith('/.') ? `${path.slice(0, -2)} itself` : path;
+
+/** Return the hue of a path or a folder: that of the nearest group it is in; -1 for the grey. */
 export function hueOf(folder: string, groups: readonly Folder[]): number {
   let best = -1;
   groups.forEach((group, i) => {
     const longer = best < 0 || group.path.length > (groups[best] as Folder).path.length;
-    if (isBelow(folder, group.path) && longer) best = i;
+    if (isIn(folder, group.path) && longer) best = i;
   });
   return best;
 }

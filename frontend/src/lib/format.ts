@@ -50,3 +50,12 @@ export function halves(name: string, tail = 11): [string, string] {
 
 /** How alike, in whole percent. */
 export const percent = (score: number): number => Math.round(score * 100);
+
+/** Say that a file is larger than the server takes, and what to do. */
+export function tooLarge(size: number, most: number, option: string): string {
+  const mega = (n: number) => `${n} MB`;
+  return (
+    `It is ${mega(Math.ceil(size / 1e6))} and this server takes up to ${mega(Math.floor(most / 1e6))}. ` +
+    `Cut out the second you mean, or start zounds serve with a higher ${option}.`
+  );
+}

@@ -1,7 +1,8 @@
 /** The places of all sounds, as the server computed them. */
 
-import { api, type Filters, type MapLayout } from '../lib/api';
-import { isBelow } from '../lib/folders';
+import { api, type MapLayout } from '../lib/api';
+import type { Filters } from '../lib/filters';
+import { isIn } from '../lib/folders';
 
 export interface Places {
   version: string;
@@ -21,6 +22,8 @@ export interface Places {
 
 const arrays = { float32: Float32Array, uint16: Uint16Array, uint8: Uint8Array };
 const WAIT = 500; // ms
+/** Lengths are rounded on their way [s]. */
+const ROUNDED = 1e-5;
 
 /** Get the map; while it is computed, tell how far it is, from 0 to 1. */
 export async function loadPlaces(onProgress: (done: number) => void): Promise<Places> {
@@ -64,16 +67,18 @@ export function passing(
 ): Uint8Array {
   const { folders: allowed, seconds, samplerates, channels } = filters;
   const folders = places.folders.map(
-    folder => isShown(folder) && (!allowed || allowed.some(path => isBelow(folder, path))),
+    folder => isShown(folder) && (!allowed || allowed.some(path => isIn(folder, path))),
   );
   const words = filters.text.toLowerCase().split(/\s+/).filter(Boolean);
+  const [least, most] = seconds ?? [0, Number.POSITIVE_INFINITY];
   const passes = new Uint8Array(places.count);
   for (let i = 0; i < places.count; i++) {
     const folder = places.folder[i] as number;
     const long = places.seconds[i] as number;
     passes[i] = Number(
       folders[folder] &&
-        (!seconds || (long >= seconds[0] && long <= seconds[1])) &&
+        long >= least - ROUNDED &&
+        long <= most + ROUNDED &&
         (!samplerates.length || samplerates.includes(places.samplerate[i] as number)) &&
         (!channels.length || channels.includes(places.channels[i] as number)) &&
         words.every(word =>

@@ -8,6 +8,7 @@ import { colour, onTheme } from '../theme';
 import type { Context } from './context';
 
 const SETTLE = 200; // ms
+const everything: Span = [0, Number.POSITIVE_INFINITY];
 
 export function mountDuration({ app }: Context): void {
   const section = byId('duration');
@@ -45,17 +46,27 @@ export function mountDuration({ app }: Context): void {
       context.fillRect(Math.round(i * step), height - tall, Math.max(1, step - scale), tall);
     });
   };
+  const span = (): Span => {
+    const [first, last] = chosen();
+    return [
+      first === 0 ? 0 : rounded(edges[first] ?? 0),
+      last === edges.length - 1 ? Number.POSITIVE_INFINITY : rounded(edges[last] ?? 0),
+    ];
+  };
+  const show = (seconds: Span | null) => {
+    const asked = seconds ?? everything;
+    if (span().some((time, i) => time !== asked[i])) {
+      low.value = String(nearest(edges, asked[0]));
+      high.value = String(nearest(edges, asked[1]));
+    }
+    draw();
+  };
   const change = () => {
     draw();
     clearTimeout(settling);
     settling = setTimeout(() => {
-      const [first, last] = chosen();
-      const all = first === 0 && last === edges.length - 1;
-      const span: Span = [
-        first === 0 ? 0 : (edges[first] ?? 0),
-        last === edges.length - 1 ? Number.POSITIVE_INFINITY : (edges[last] ?? 0),
-      ];
-      app.filter({ seconds: all ? null : span });
+      const seconds = span();
+      app.filter({ seconds: seconds.every((time, i) => time === everything[i]) ? null : seconds });
     }, SETTLE);
   };
   low.addEventListener('input', change);
@@ -67,16 +78,20 @@ export function mountDuration({ app }: Context): void {
     if (next.edges.join() === edges.join() && next.counts.join() === counts.join()) return;
     ({ edges, counts } = next);
     for (const input of [low, high]) input.max = String(counts.length);
-    low.value = '0';
-    high.value = String(counts.length);
-    draw();
+    show(app.state.value.filters.seconds);
   });
-  app.state.on(['filters'], ({ filters }) => {
-    if (filters.seconds) return;
-    low.value = '0';
-    high.value = String(counts.length);
-    draw();
-  });
+  app.state.on(['filters'], ({ filters }) => show(filters.seconds));
   onTheme(draw);
   new ResizeObserver(draw).observe(canvas);
+}
+
+/** Times in addresses are short; far less than a step of the histogram is lost [s]. */
+const rounded = (seconds: number): number => Number(seconds.toPrecision(4));
+
+/** Return which edge is nearest. */
+function nearest(edges: readonly number[], seconds: number): number {
+  const far = (edge: number) => Math.abs(Math.log(edge / seconds));
+  if (seconds === 0) return 0;
+  if (seconds === Number.POSITIVE_INFINITY) return edges.length - 1;
+  return edges.reduce((best, edge, i) => (far(edge) < far(edges[best] as number) ? i : best), 0);
 }

@@ -14,6 +14,7 @@ export interface Deeds {
   nextView: () => void;
   lasso: () => void;
   toggleScope: () => void;
+  toggleLike: () => void;
   playQuery: () => void;
   repl: () => void;
   close: () => void;
@@ -33,6 +34,7 @@ const SHOWN: [string, ...string[]][] = [
   ['List, both, map', 'V'],
   ['Lasso on the map', 'L'],
   ['Region or whole sound', 'W'],
+  ['Same kind or same sound', 'S'],
   ['Play the query', 'Q'],
   ['REPL', '`'],
   ['Autoplay', 'A'],
@@ -69,6 +71,7 @@ export function mountKeys(context: Context, list: List, deeds: Deeds): void {
     v: deeds.nextView,
     l: deeds.lasso,
     w: deeds.toggleScope,
+    s: deeds.toggleLike,
     q: deeds.playQuery,
     a: () => preferences.set({ autoplay: !preferences.value.autoplay }),
     '`': deeds.repl,
@@ -95,7 +98,9 @@ export function mountKeys(context: Context, list: List, deeds: Deeds): void {
       list.focus();
       return;
     }
-    if (target.matches('input')) return; // a slider or a box has keys of its own
+    // a slider or a box has keys of its own, and letters are none of them
+    const isLetter = event.key.length === 1 && event.key !== ' ';
+    if (target.matches('input') && !isLetter && event.key !== 'Escape') return;
     const { entries, selected } = app.state.value;
     const moved = moveTo(event.key, selected, entries.length, list.columns());
     const run = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];

@@ -1,9 +1,10 @@
 /** The list of sounds: rows or cards, one of them selected. */
 
 import { clipOf, type Entry, placeOf } from '../entry';
-import { samePlace } from '../lib/address';
+import { type Address, nothing, samePlace, writeAddress } from '../lib/address';
 import { api } from '../lib/api';
 import { byId, fill, h, set } from '../lib/dom';
+import { noFilters } from '../lib/filters';
 import { onTheme } from '../theme';
 import type { Context } from './context';
 import { download } from './exports';
@@ -211,8 +212,7 @@ function menuOf(context: Context, entry: Entry) {
     {
       icon: 'link',
       text: 'Copy link',
-      run: () =>
-        void copy(`${location.origin}/?query=${encodeURIComponent(sound.code ?? '')}`, 'Link'),
+      run: () => void copy(location.origin + linkTo(entry, app.state.value.address.like), 'Link'),
     },
     { icon: 'download', text: 'Download', run: () => download(api.file(sound.id)) },
     { icon: 'folder', text: 'Add to collection', run: () => void add() },
@@ -226,6 +226,10 @@ function menuOf(context: Context, entry: Entry) {
     },
   ];
 }
+
+/** Return the address that finds a sound, in the way in which its code was compared. */
+const linkTo = ({ sound }: Entry, like: Address['like']): string =>
+  writeAddress({ ...nothing, code: sound.code, like }, noFilters);
 
 /** Put the path of a sound on the clipboard; what has none has an address. */
 export const copyPath = ({ sound }: Entry): Promise<void> =>

@@ -1,15 +1,14 @@
 /** What stands in place of the list: nothing asked yet, nothing there, nothing found, nothing to be had. */
 
-import { noFilters } from '../app';
 import { folderName } from '../entry';
 import { type ApiError, api, type Info, type Sound } from '../lib/api';
 import { byId, fill, h, icon, iconButton } from '../lib/dom';
-import { channelsName, count, kilohertz } from '../lib/format';
+import { held, noFilters } from '../lib/filters';
+import { count } from '../lib/format';
 import { drawBark } from '../pictures';
 import { onTheme } from '../theme';
 import type { Context } from './context';
 import { copy } from './float';
-import { durationWords } from './head';
 
 /** What the buttons of the start page do. */
 export interface Ways {
@@ -128,14 +127,7 @@ function emptyPanel({ command }: Info): HTMLElement[] {
 
 function nonePanel({ app }: Context, passed: number): HTMLElement[] {
   const { filters, info } = app.state.value;
-  const words = [
-    ...(filters.folders?.length ? [filters.folders.map(folderName).join(', ')] : []),
-    ...(filters.folders?.length === 0 ? ['the folders that are ticked'] : []),
-    ...(filters.seconds ? [durationWords(filters.seconds)] : []),
-    ...filters.samplerates.map(kilohertz),
-    ...filters.channels.map(channelsName),
-    ...(filters.text.trim() ? [`“${filters.text.trim()}”`] : []),
-  ];
+  const words = held(filters).map(one => one.words);
   if (!words.length || passed > 1)
     return [
       h('h2', {}, 'Nothing else is near'),
@@ -149,7 +141,9 @@ function nonePanel({ app }: Context, passed: number): HTMLElement[] {
   const there = count(info?.documents ?? 0);
   return [
     h('h2', {}, 'No sound passes these filters'),
-    h('p', {}, `The corpus has ${there}. All of them are outside `, ...bold, '.'),
+    filters.folders?.length === 0
+      ? h('p', {}, 'No folder is ticked: tick one, or clear the filters.')
+      : h('p', {}, `The corpus has ${there}. All of them are outside `, ...bold, '.'),
     h(
       'div.acts',
       {},

@@ -1,7 +1,7 @@
 /** The query: its name, wave and Bark picture, its code, and what is mixed into it. */
 
 import { folderName } from '../entry';
-import type { Place } from '../lib/address';
+import type { Like, Place } from '../lib/address';
 import { surface } from '../lib/canvas';
 import { bitsOf, differences, shortCode } from '../lib/code';
 import { byId, choice, fill, h, icon, iconButton, set } from '../lib/dom';
@@ -15,7 +15,11 @@ import { copy } from './float';
 import { mountStrip } from './strip';
 
 /** Show the query, and return what to play of it. */
-export function mountQuery(context: Context): { clip: () => Clip | null; toggleScope: () => void } {
+export function mountQuery(context: Context): {
+  clip: () => Clip | null;
+  toggleScope: () => void;
+  toggleLike: () => void;
+} {
   const { app, player, sets } = context;
   const star = byId<HTMLButtonElement>('query-star');
   const strip = mountStrip(context);
@@ -31,6 +35,7 @@ export function mountQuery(context: Context): { clip: () => Clip | null; toggleS
     if (sound) app.narrow(value === 'region' ? suggested(sound.seconds) : null);
   };
   const showScope = choice(byId('scope'), setScope);
+  const showLike = choice(byId('like'), value => app.compare(value as Like));
 
   byId('query-play').addEventListener('click', () => {
     const playing = clip();
@@ -42,7 +47,7 @@ export function mountQuery(context: Context): { clip: () => Clip | null; toggleS
     if (sound) void sets.toggleFavourite(sound.id);
   });
 
-  app.state.on(['sound', 'address', 'code', 'info'], ({ sound, address, code }) => {
+  app.state.on(['sound', 'address', 'code', 'info'], ({ sound, address, code, info }) => {
     const asked = !!(address.code || address.sound);
     const section = byId('query');
     section.hidden = !asked || (!sound && !code);
@@ -64,8 +69,8 @@ export function mountQuery(context: Context): { clip: () => Clip | null; toggleS
     document.title = sound ? `${sound.name}, zounds` : 'zounds';
     const whole = !sound || isWhole(address.sound?.span ?? null, sound.seconds);
     showScope(whole ? 'whole' : 'region');
-    // a sound that came with a bare code has no place in the address to hold a region
-    for (const button of byId('scope').querySelectorAll('button')) button.disabled = !address.sound;
+    showLike(address.like ?? 'kind');
+    byId('like').hidden = !sound || !info?.likes.length;
     strip.show();
   });
   sets.on(['sets'], () => {
@@ -83,6 +88,9 @@ export function mountQuery(context: Context): { clip: () => Clip | null; toggleS
     toggleScope: () => {
       const { address } = app.state.value;
       setScope(address.sound?.span ? 'whole' : 'region');
+    },
+    toggleLike: () => {
+      if (!byId('like').hidden) app.compare(app.state.value.address.like ? 'kind' : 'same');
     },
   };
 }

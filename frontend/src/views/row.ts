@@ -14,9 +14,6 @@ export interface RowDeeds {
   more: (entry: Entry, button: HTMLElement) => void;
 }
 
-/** Likeness below this is not told apart by the bar. */
-const LEAST = 55;
-
 const buttons = new WeakMap<HTMLElement, Record<'more' | 'less' | 'star', HTMLElement>>();
 
 /** Make the element of an entry; `drawRow` draws its pictures when it is to be seen. */
@@ -60,7 +57,7 @@ export function makeRow(
   if (score !== null) {
     const shown = percent(score);
     const bar = h('i');
-    bar.style.setProperty('--share', `${Math.max(4, ((shown - LEAST) / (100 - LEAST)) * 100)}%`);
+    bar.style.setProperty('--share', `${Math.max(4, shown)}%`);
     like.append(bar, h('b', {}, `${shown} %`));
     like.title = `${distance} of ${bits} bits differ`;
   }

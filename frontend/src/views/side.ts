@@ -1,7 +1,7 @@
 /** The sidebar: what may be found, and what was collected. */
 
 import { byId, fill, h, icon, set } from '../lib/dom';
-import { checked, type Folder, folderTree, toggled } from '../lib/folders';
+import { checked, type Folder, folderTree, pathWords, toggled } from '../lib/folders';
 import { channelsName, count, grouped, kilohertz } from '../lib/format';
 import { FAVOURITES } from '../sets';
 import type { Context } from './context';
@@ -48,7 +48,7 @@ function mountFolders(context: Context): void {
   const item = (folder: Folder): HTMLElement => {
     const { filters } = app.state.value;
     const state = checked(folder, filters.folders);
-    const box = h('input', { type: 'checkbox', 'aria-label': folder.path || 'Not in a folder' });
+    const box = h('input', { type: 'checkbox', 'aria-label': pathWords(folder.path) });
     box.checked = state === true;
     box.indeterminate = state === 'mixed';
     box.addEventListener('change', () => {

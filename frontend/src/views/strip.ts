@@ -98,12 +98,10 @@ export function mountStrip({ app, player }: Context): { show: () => void } {
       strip.removeEventListener('pointermove', move);
       strip.removeEventListener('pointerup', up);
       strip.removeEventListener('pointercancel', up);
-      const { sound, address } = app.state.value;
+      const { sound } = app.state.value;
       if (!sound) return;
-      if (dragged && span) {
-        if (address.sound) change(span, true);
-        else app.open({ id: sound.id, span }, sound);
-      } else
+      if (dragged && span) change(span, true);
+      else
         void player.play({
           key: 'query',
           id: sound.id,

@@ -191,6 +191,7 @@ class _Environment:
         """Be as new: nothing is open, and nobody waits."""
         self._opened: lmdb.Environment | None = None
         self._file: tuple[int, int] | None = None
+        self._data = os.path.join(self.path, "data.mdb")  # text: before each read, it is looked at
         self._changed = threading.Condition()
         self._readers = 0
         self._closed_to_readers = False
@@ -232,7 +233,7 @@ class _Environment:
     def _found(self) -> tuple[int, int] | None:
         """Return what tells the file of the database from another one at the same place."""
         try:
-            status = (self.path / "data.mdb").stat()
+            status = os.stat(self._data)
         except OSError:
             return None
         return status.st_dev, status.st_ino

@@ -20,7 +20,7 @@ Mask = npt.NDArray[np.bool_]
 _PRINTED = 1e-6  # s; a duration that was printed is not exact
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Fact:
     """What is known of one sound.
 
@@ -105,10 +105,6 @@ class Known:
     @cached_property
     def _common(self) -> list[str]:
         return list(posixpath.commonprefix([folder.split("/") for folder in self.folders]))
-
-    def outer(self, inner: str) -> str:
-        """Return a folder as seen from everywhere, given it as seen from where all of them lie."""
-        return "/".join((*self._common, inner.strip("/"))) if self._common else inner
 
     @cached_property
     def inner(self) -> list[str]:

@@ -17,8 +17,7 @@ import numpy.typing as npt
 from zounds.corpus.hits import Limits
 from zounds.corpus.home import CARD, Home
 from zounds.corpus.outcome import Outcome, Progress
-from zounds.corpus.search import Asked, Unit, search, searchable
-from zounds.corpus.spaces import KIND
+from zounds.corpus.search import Asked, Like, Unit, search, searchable
 from zounds.errors import CorpusError, SearchError
 from zounds.index import manifest as manifests
 from zounds.index.results import SearchResults
@@ -43,6 +42,8 @@ class Coded:
         The codes of document i are ``codes[offsets[i]:offsets[i + 1]]``.
     codes : np.ndarray [shape=(n, ceil(bits / 8)), dtype=uint8]
         Packed, the most significant bit first.
+    vectors : np.ndarray [shape=(n, d), dtype=int8] or None
+        What the codes were made of, where that is compared too.
     """
 
     bits: int
@@ -51,6 +52,7 @@ class Coded:
     rates: list[SampleRate]
     offsets: npt.NDArray[np.int64]
     codes: npt.NDArray[np.uint8]
+    vectors: npt.NDArray[np.int8] | None = None
 
     def place(self, row: int) -> tuple[int, TimeSlice]:
         """Return the number of the document that a code belongs to, and the code's time in it."""
@@ -70,7 +72,7 @@ class View:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._snapshots: dict[str, tuple[str, Coded]] = {}
+        self._snapshots: dict[tuple[str, str], tuple[str, Coded]] = {}
 
     @property
     def folder(self) -> Path:
@@ -107,7 +109,7 @@ class View:
         if self._home.exists():
             yield from self._home.catalogue.outcomes()
 
-    def snapshot(self, unit: Unit) -> Coded:
+    def snapshot(self, unit: Unit, like: Like = "kind") -> Coded:
         """Return the codes that are searched.
 
         Raises
@@ -116,17 +118,18 @@ class View:
             If there are none, or they are those of another model.
         """
         changes = self.changes
-        if unit not in self._snapshots or self._snapshots[unit][0] != changes:
+        key = (unit, like)
+        if key not in self._snapshots or self._snapshots[key][0] != changes:
             if not self._home.exists():  # to look into its store would make one
                 raise SearchError(f"{self._home.path} holds no sounds yet: add some first")
             found = searchable(self._home)
             ids = list(found.ids)
             rates = [found.rate] * len(ids)
             offsets = np.arange(len(ids) + 1) if unit == "clip" else found.offsets
-            codes = found.layers(unit)[KIND].codes
-            made = Coded(found.bits, ids, ids, rates, offsets, codes)
-            self._snapshots[unit] = changes, made
-        return self._snapshots[unit][1]
+            layer = found.layers(unit)[like]
+            made = Coded(found.bits, ids, ids, rates, offsets, layer.codes, layer.vectors)
+            self._snapshots[key] = changes, made
+        return self._snapshots[key][1]
 
     def search(
         self,

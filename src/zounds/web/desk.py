@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from featureflow.sources import Source
+from zounds.corpus.search import Like, Unit
 from zounds.errors import SearchError
 from zounds.index.hamming import packed_code
 from zounds.web.facts import CodesOf, Facts, Filters, as_text
@@ -41,8 +42,7 @@ class Desk:
         self.library = library
         self.uploads = Uploads(longest)
         self.cartographer = Cartographer(library)
-        self._coded = Kept(lambda: coded(library))
-        self._segments = Kept(self._segments_coded)
+        self._codes: dict[tuple[str, Like], Kept] = {}
         self._overview = Kept(lambda: library.facts().overview())
         self._sets: Sets | None = None
         self._counted = lru_cache(maxsize=256)(self._count)
@@ -74,11 +74,14 @@ class Desk:
         return self._sets
 
     def _code_of(self, _id: str) -> npt.NDArray[np.uint8] | None:
-        known: CodesOf | None = self._coded.get(self.library.changes)
+        known = self._coded(self.library.units[0], "kind")
         return None if known is None else known.of(_id)
 
-    def _segments_coded(self) -> CodesOf | None:
-        return CodesOf(self.library.snapshot("segment"))
+    def _coded(self, unit: Unit, like: Like) -> CodesOf | None:
+        kept = self._codes.get((unit, like)) or Kept(lambda: coded(self.library, unit, like))
+        self._codes[unit, like] = kept
+        found: CodesOf | None = kept.get(self.library.changes)
+        return found
 
     def document(self, _id: str) -> dict[str, Any]:
         """Return a document or an upload."""
@@ -187,9 +190,9 @@ class Desk:
 
     def _answer(self, query: dict[str, Any], hits: Any, how: How, passed: int) -> dict[str, Any]:
         library, facts = self.library, self.library.facts()
-        segments = how.unit == "segment" and "clip" in library.units
-        kept = self._segments if segments else self._coded
-        known: CodesOf = kept.get(library.changes)
+        known = self._coded(how.unit, how.like or "kind")
+        if known is None:
+            raise Refused(409, "no_index", "The index is being replaced: search again")
         bits = library.snapshot(how.unit).bits
         found = []
         for hit in hits:

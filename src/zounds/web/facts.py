@@ -28,7 +28,8 @@ class Filters:
     Parameters
     ----------
     folder : sequence of str
-        Any of these folders, or one in them.
+        Any of these folders, or one in them; ``drums/.`` is what is directly in ``drums``. They
+        are named as seen from where all sounds lie.
     min_seconds, max_seconds : float or None [unit=s]
     samplerate : sequence of float [unit=Hz]
     channels : sequence of int
@@ -50,10 +51,10 @@ class Filters:
         lists = (self.folder, self.samplerate, self.channels, self.text.split())
         return not any(lists) and all(number is None for number in numbers)
 
-    def within(self, known: Known) -> Where:
-        """Return the same of sounds that are known."""
+    @property
+    def elsewhere(self) -> Where:
+        """Where : What is wanted of the sounds, in whatever folders they lie."""
         return Where(
-            folder=map(known.outer, self.folder) if all(self.folder) else (),
             seconds=(self.min_seconds, self.max_seconds),
             samplerate=self.samplerate,
             channels=self.channels,
@@ -109,7 +110,11 @@ class Facts:
 
     def passing(self, filters: Filters) -> Mask:
         """Return which sounds pass."""
-        return self._known.passing(filters.within(self._known))
+        passed = self._known.passing(filters.elsewhere)
+        if filters.folder:
+            within = [any(_is_in(folder, one) for one in filters.folder) for folder in self.folders]
+            passed &= np.array(within, bool)[self.folder_of]
+        return passed
 
     def order(self, by: str) -> npt.NDArray[np.intp]:
         """Return the rows in an order: of ``folder``, ``name`` or ``seconds``."""
@@ -192,6 +197,11 @@ class CodesOf:
 def as_text(code: npt.NDArray[np.uint8]) -> str:
     """Return a packed code in base64."""
     return base64.b64encode(code.tobytes()).decode("ascii")
+
+
+def _is_in(folder: str, wanted: str) -> bool:
+    wanted, own = wanted.strip("/"), f"{folder}/." if folder else "."
+    return not wanted or own == wanted or own.startswith(wanted + "/")
 
 
 def _with_parents(folders: Iterable[str]) -> Iterable[str]:

@@ -11,17 +11,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from zounds.corpus.search import Like
 from zounds.corpus.view import Coded
 from zounds.web.facts import Facts
+from zounds.web.layout import laid_out
 from zounds.web.library import Library
 from zounds.web.refusal import Refused
 
 Places = npt.NDArray[np.float32]
 
-_BLOCK = 1 << 14
-_REVISION = "2"
-_MOST = 0.9  # of the sounds lie where distances are about as they are
-_TIES = 0.004  # equal codes would hide each other
+_REVISION = "3"
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Landscape:
             "ready": True,
             "version": self.version,
             "count": len(self.ids),
-            "method": "pca",
+            "method": "neighbours",
             "folders": self.folders,
             "bytes": offset,
             "columns": described,
@@ -126,7 +125,9 @@ class Cartographer:
 
     def _drawn(self) -> Landscape:
         library = self._library
-        snapshot, facts = library.snapshot(library.units[0]), library.facts()
+        # as sounds are, not as their neighbours make them: on the map, those draw them anyway
+        like: Like = "same" if "same" in library.likes else "kind"
+        snapshot, facts = library.snapshot(library.units[0], like), library.facts()
         digest = hashlib.blake2b(snapshot.codes.tobytes(), digest_size=8)
         digest.update("\n".join(snapshot.ids).encode("utf-8", "surrogatepass"))
         version = digest.hexdigest()
@@ -168,11 +169,12 @@ def landscape_of(
 
 
 def places_of(snapshot: Coded, tell: Callable[[float], None]) -> Places:
-    """Return where documents lie: the two directions in which their codes differ most.
+    """Return where documents lie: beside those that sound alike.
 
     Parameters
     ----------
     snapshot : Coded
+        Of a document, the first code or vector counts.
     tell : callable
         Is told how much is done.
 
@@ -181,31 +183,7 @@ def places_of(snapshot: Coded, tell: Callable[[float], None]) -> Places:
     np.ndarray [shape=(2, documents), range=[-1, 1]]
     """
     firsts = np.minimum(snapshot.offsets[:-1], max(len(snapshot.codes) - 1, 0))
-    codes, bits, count = snapshot.codes[firsts], snapshot.bits, len(firsts)
-    if not count:
-        return np.zeros((2, 0), np.float32)
-    total, scatter = np.zeros(bits), np.zeros((bits, bits))
-    for start in range(0, count, _BLOCK):
-        block = _bits(codes[start : start + _BLOCK], bits)
-        total += block.sum(axis=0)
-        scatter += block.T @ block
-        tell(0.5 * start / count)
-    mean = total / count
-    _, directions = np.linalg.eigh(scatter / count - np.outer(mean, mean))
-    plane = directions[:, -1:-3:-1]
-    # which way an axis points is not settled by the codes
-    plane = plane * np.sign(plane[np.abs(plane).argmax(axis=0), range(plane.shape[1])])
-    places: npt.NDArray[Any] = np.empty((2, count))
-    for start in range(0, count, _BLOCK):
-        centred = _bits(codes[start : start + _BLOCK], bits) - mean
-        places[:, start : start + len(centred)] = (centred @ plane).T
-        tell(0.5 + 0.5 * start / count)
-    # a few sounds that are like no other would take all the room: the others have it
-    places /= np.quantile(np.abs(places), _MOST, axis=1, keepdims=True).clip(1e-9)
-    places = np.tanh(places)
-    noise = np.random.default_rng(0).uniform(-_TIES, _TIES, places.shape)
-    return (places * (1 - _TIES) + noise).astype(np.float32)
-
-
-def _bits(codes: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.float32]:
-    return 2 * np.unpackbits(codes, axis=1)[:, :bits].astype(np.float32) - 1
+    rows = snapshot.vectors
+    if rows is None:
+        rows = 2 * np.unpackbits(snapshot.codes, axis=1)[:, : snapshot.bits].astype(np.int8) - 1
+    return np.ascontiguousarray(laid_out(rows[firsts], tell).T)

@@ -102,7 +102,7 @@ class Library(Protocol):
         """Return what is known of all sounds."""
         ...
 
-    def snapshot(self, unit: Unit) -> Coded:
+    def snapshot(self, unit: Unit, like: Like = "kind") -> Coded:
         """Return the codes that are searched; refuse if there are none."""
         ...
 
@@ -226,9 +226,9 @@ def stretch_of(series: Any, start: float | None, duration: float | None) -> Any:
     return series[first:last]
 
 
-def coded(library: Library) -> CodesOf | None:
-    """Return the codes of whole sounds, by their documents; None before there is an index."""
+def coded(library: Library, unit: Unit, like: Like) -> CodesOf | None:
+    """Return the codes that are searched, by their documents; None before there is an index."""
     try:
-        return CodesOf(library.snapshot(library.units[0]))
+        return CodesOf(library.snapshot(unit, like))
     except Refused:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from featureflow.sources import Source
 from zounds.arrays import AudioSamples
 from zounds.corpus.corpus import Corpus
 from zounds.corpus.known import Fact
+from zounds.corpus.outcome import Outcome
 from zounds.corpus.search import Asked, Like, Unit
 from zounds.corpus.view import Coded
 from zounds.errors import SearchError
@@ -43,7 +44,7 @@ class CorpusLibrary:
         self._view = corpus.view()
         self.name = corpus.path.parent.name if corpus.path.name == "corpus" else corpus.path.name
         self.command = f"zounds --corpus {shlex.quote(str(corpus.path))} index SOURCE"
-        self._facts = Kept(self._read_facts)
+        self._known = Kept(self._read_known)
         self._counts = Kept(self._count)
         self._evaluation = Kept(lambda: corpus.evaluate(workers=1).record())
         self._shelf: Shelf | None = None
@@ -74,16 +75,26 @@ class CorpusLibrary:
 
     def facts(self) -> Facts:
         """See `Library`."""
-        facts: Facts = self._facts.get(self.changes)
+        facts: Facts = self._known.get(self.changes)[0]
         return facts
 
-    def _read_facts(self) -> Facts:
-        return Facts(Fact.of(o) for o in self._view.outcomes() if o.is_document)
+    def _read_known(self) -> tuple[Facts, int]:
+        """Return what is known of the sounds, and how many could not be read, in one pass."""
+        failed = 0
 
-    def snapshot(self, unit: Unit) -> Coded:
+        def outcomes() -> Iterator[Outcome]:
+            nonlocal failed
+            for outcome in self._view.outcomes():
+                failed += outcome.status == "failed"
+                yield outcome
+
+        facts = Facts(Fact.of(o) for o in outcomes() if o.is_document)
+        return facts, failed
+
+    def snapshot(self, unit: Unit, like: Like = "kind") -> Coded:
         """See `Library`."""
         try:
-            return self._view.snapshot(unit)
+            return self._view.snapshot(unit, like)
         except SearchError:
             raise self._unsearchable() from None
 
@@ -172,7 +183,7 @@ class CorpusLibrary:
         state: dict[str, Any] = {
             "learned": self._view.learned,
             "up_to_date": self._view.up_to_date,
-            "failed": sum(o.status == "failed" for o in self._view.outcomes()),
+            "failed": self._known.get(self.changes)[1],
             **counts_of(self),
             "evaluation": True,
         }

@@ -13,7 +13,7 @@ import featureflow as ff
 from featureflow.sources import Source
 from zounds.audio.encode import encode
 from zounds.corpus.known import Fact
-from zounds.corpus.search import Unit
+from zounds.corpus.search import Like, Unit
 from zounds.corpus.view import Coded
 from zounds.errors import SearchError
 from zounds.index.hamming import Codes, HammingIndex
@@ -106,7 +106,7 @@ class ModelLibrary:
             for _id, name, rate, count in spans
         )
 
-    def snapshot(self, unit: Unit) -> Coded:
+    def snapshot(self, unit: Unit, like: Like = "kind") -> Coded:
         """See `Library`."""
         if self._index is None:
             raise Refused(409, "no_index", f"There is no index of {self.name}: build one")

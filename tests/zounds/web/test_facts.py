@@ -71,3 +71,17 @@ def test_words_are_looked_for_in_names_and_folders():
         3,
         0,
     ]
+
+
+def test_a_folder_can_be_asked_for_without_those_in_it():
+    uris = ["1.wav", "a/2.wav", "a/b/3.wav", "a/b/4.wav", "ab/5.wav"]
+    facts = facts_of(*(f"file:///s/{uri}" for uri in uris))
+
+    def found(*folders):
+        return [facts.names[row][0] for row in np.flatnonzero(facts.passing(Filters(folders)))]
+
+    assert found("a") == list("234")
+    assert found("a/.") == ["2"]
+    assert found(".", "a/b/.") == list("134")
+    assert found("") == list("12345")
+    assert found("b/.") == []

@@ -144,6 +144,20 @@ def test_filters_leave_out_and_keep_the_order(server, documents):
     assert kept(channels=2) == []
 
 
+def test_codes_find_again_in_the_way_they_were_compared(server, documents):
+    query = documents["odd_4.wav"]["id"]
+    assert server.json("/api/info")["likes"] == ["kind", "same"]
+    codes = {}
+    for like in ("kind", "same"):
+        answer = server.json("/api/search", id=query, like=like, n=4)
+        codes[like] = answer["query"]["code"]
+        for hit in answer["hits"]:
+            again = server.json("/api/search", query=hit["code"], like=like, n=28)["hits"]
+            assert {one["id"]: one["distance"] for one in again}[hit["id"]] == 0
+    assert codes["kind"] != codes["same"]
+    assert documents["odd_4.wav"]["code"] == codes["kind"]
+
+
 def test_mixes_are_near_to_all_and_far_from_others(server, documents):
     more = [{"id": documents[name]["id"]} for name in ("odd_4.wav", "odd_5.wav")]
     found = server.post("/api/search?n=28", json={"more": more}).json()
