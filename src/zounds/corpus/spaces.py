@@ -184,7 +184,9 @@ class Neighbourhoods:
         drawn = towards(rows, _unit(kinds.vectors_of(places)), near)
         found = _layer(self.planes[KIND], drawn)
         if unit == "clip" and len(rows):
-            (known,) = np.nonzero(near[:, 0] >= _EQUAL)
+            # both are rounded in the same way
+            nearest = _unit(self.clips[SAME].vectors_of(places[:, 0]))
+            (known,) = np.nonzero((nearest * _unit(_vectors(raw))).sum(axis=1) >= _EQUAL)
             found.codes[known] = kinds.codes_of(places[known, 0])
             _vectors(found)[known] = kinds.vectors_of(places[known, 0])
         return found
