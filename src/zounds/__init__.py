@@ -36,6 +36,7 @@ from zounds.dsp.windows import Hamming, Hann, Vorbis
 from zounds.errors import (
     AudioError,
     CorpusError,
+    DamagedIndex,
     LearningError,
     NoAudio,
     NotTrained,
@@ -94,6 +95,7 @@ __all__ = [
     "Corpus",
     "CorpusError",
     "CorpusHit",
+    "DamagedIndex",
     "Decode",
     "Discriminant",
     "Error",

@@ -10,12 +10,13 @@
     ├── LearningError           examples from which nothing can be learned (also ValueError)
     ├── NotTrained              a learned feature whose model has not learned yet
     ├── SearchError             a query or an index that cannot be used    (also ValueError)
+    │   └── DamagedIndex        an index that is not what was written      (also CorruptRecord)
     └── CorpusError             a corpus that cannot be used, or not now
 
 `PartialAudio` is a warning: a file whose true audio was kept, though its end is missing.
 """
 
-from featureflow.errors import Error
+from featureflow.errors import CorruptRecord, Error
 
 
 class UnitsError(Error, ValueError):
@@ -40,6 +41,10 @@ class NotTrained(Error):
 
 class SearchError(Error, ValueError):
     """A query or an index that cannot be used."""
+
+
+class DamagedIndex(SearchError, CorruptRecord):
+    """What a corpus searches is not what was written."""
 
 
 class PartialAudio(UserWarning):

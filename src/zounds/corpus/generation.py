@@ -13,6 +13,7 @@ import numpy.typing as npt
 from zounds.corpus.known import Fact, Known
 from zounds.corpus.spaces import KIND, Layer, Space
 from zounds.errors import SearchError
+from zounds.learn.threads import each
 from zounds.units import SampleRate, Seconds, TimeSlice
 
 _PAIRS = 4096
@@ -143,5 +144,6 @@ def generation(preset: Any, fingerprint: str, sounds: Iterable[Sound]) -> Genera
 
 def _layers(space: Space, rows: npt.NDArray[Any]) -> dict[str, Layer]:
     """Return segments as they are compared, made block by block."""
-    made = [space.segments(rows[i : i + _ROWS]) for i in range(0, len(rows), _ROWS)]
+    blocks = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
+    made = each(space.segments, blocks)
     return {like: Layer.joined([layers[like] for layers in made]) for like in made[0]}

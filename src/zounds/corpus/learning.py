@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from featureflow.document import Document
 from zounds.corpus import worker
@@ -17,9 +16,9 @@ from zounds.corpus.known import Fact
 from zounds.corpus.outcome import Progress
 from zounds.corpus.pool import Pool
 from zounds.corpus.presets import preset
+from zounds.corpus.stored import Stored
 from zounds.corpus.view import telling
 from zounds.errors import NotTrained
-from zounds.index.hamming import UNREADABLE
 from zounds.learn.transforms import whole
 
 _CODES = ("clip", "segments")
@@ -45,10 +44,11 @@ def learn(home: Home, sounds: Home, seed: int, pool: Pool, tell: Tell) -> None:
     ids = [_id for _, _id in entries]
     job = replace(sounds.job, seed=seed)
     model = worker.model_of(job, sounds.store)
-    lacking = [name for name in model.features if name not in sounds.sounds.features]
-    studied = [ids[place] for place in chosen.studied(len(ids), seed)]
+    more = [name for name in model.features if name not in sounds.sounds.features]
+    without = set(Stored(model, worker.open_store(job.place), more).lacking())
+    studied = [ids[place] for place in chosen.studied(len(ids), seed) if ids[place] in without]
     with telling(home, tell, "studying") as told:
-        for _ in _completed(pool, job, model, lacking, studied, "studying", told):
+        for _ in _completed(pool, job, more, studied, "studying", told):
             pass  # what cannot be read is told below
     with telling(home, None, "learning"):
         learned = chosen.learn(map(model, ids), seed)
@@ -64,11 +64,12 @@ def index(home: Home, pool: Pool, tell: Tell) -> int:
     indexed = home.indexed()
     if state.indexed == state.changes and indexed is not None and not any(home.shelf.problems()):
         return len(indexed.known)
-    model = home.model
-    ids = (document._id for document in model)
-    for _id, why in _completed(pool, home.job, model, _CODES, ids, "coding", tell):
+    model, store = home.model, worker.open_store(home.job.place)
+    lacking = list(Stored(model, store, _CODES).lacking())
+    for _id, why in _completed(pool, home.job, _CODES, lacking, "coding", tell):
         warnings.warn(f"{model(_id)._name} is not indexed: {why}", stacklevel=3)
-    made = generation(preset(home.card()["preset"]), home.fingerprint(), _sounds(model))
+    stored = Stored(model, store, ("facts", *_CODES))
+    made = generation(preset(home.card()["preset"]), home.fingerprint(), _sounds(stored))
     home.shelf.put(made)
     home.catalogue.update(indexed=state.changes)
     return len(made.known)
@@ -77,14 +78,12 @@ def index(home: Home, pool: Pool, tell: Tell) -> int:
 def _completed(
     pool: Pool,
     job: worker.Job,
-    model: Any,
     features: Sequence[str],
-    ids: Iterable[str],
+    lacking: Sequence[str],
     stage: str,
     tell: Tell,
 ) -> Iterator[tuple[str, str]]:
-    """Let workers compute features; yield the documents where it was not possible, and why."""
-    lacking = [_id for _id in ids if not all(map(model(_id)._is_stored, features))]
+    """Let workers compute what documents lack; yield those where it was not possible, and why."""
     complete = partial(worker.complete, job, features)
     done = 0
     for results in pool.run(complete, lacking, lambda _: 0.0, lambda _id, why: (_id, why)):
@@ -94,13 +93,9 @@ def _completed(
             tell(Progress(stage, done, len(lacking)))
 
 
-def _sounds(model: Any) -> Iterator[Sound]:
-    """Yield what is indexed of each document that can be read."""
-    for document in model:
-        try:
-            entry, facts = document._document.entry(), document.facts
-            numbers = (facts["seconds"], facts["samplerate"], facts["channels"])
-            fact = Fact(document._id, entry["name"], entry["roots"]["meta"]["uri"], *numbers)
-            yield Sound(fact, document.clip, document.segments)
-        except UNREADABLE:
-            continue  # the workers have told
+def _sounds(stored: Stored) -> Iterator[Sound]:
+    """Yield what is indexed of each document that can be read; the workers told of the others."""
+    for entry, (facts, clip, segments) in stored:
+        numbers = (facts["seconds"], facts["samplerate"], facts["channels"])
+        uri = entry["roots"]["meta"]["uri"]
+        yield Sound(Fact(entry["id"], entry["name"], uri, *numbers), clip, segments)

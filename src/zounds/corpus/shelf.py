@@ -17,7 +17,7 @@ from featureflow.errors import CorruptRecord
 from zounds.corpus.generation import Generation
 from zounds.corpus.known import Known
 from zounds.corpus.spaces import Codes, Layer, Numbers, Vectors
-from zounds.errors import CorpusError, SearchError
+from zounds.errors import CorpusError, DamagedIndex
 from zounds.index import manifest as manifests
 from zounds.index.codes import Codes as PreparedCodes
 from zounds.index.columns import Columns, Texts, seal, texts
@@ -28,10 +28,6 @@ _BEFORE = ("data.mdb", "lock.mdb")  # what development versions have kept it in
 _TEXTS = ("ids", "names", "uris", "folders")
 _NUMBERS = ("folder_of", "seconds", "samplerates", "channels")
 _PREPARED = ("groups", "starts", "postings")
-
-
-class DamagedIndex(CorruptRecord, SearchError):
-    """What is searched is not what was written."""
 
 
 class _Columns(Columns):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from featureflow.codec import storable
+from zounds.learn.threads import each
 from zounds.learn.transforms import checked, some, whole, with_time_of
 
 Array = npt.NDArray[Any]
@@ -109,7 +111,7 @@ class ITQ:
     def fit(self, examples: npt.ArrayLike, /) -> Hyperplanes:
         """Return the hyperplanes learned from `examples`, those that will be searched.
 
-        It runs on one thread, so that the same examples give the same bits.
+        Each rotation is found on one thread, so that the same examples give the same bits.
 
         Parameters
         ----------
@@ -130,9 +132,10 @@ class ITQ:
         mean = rows.mean(axis=0)
         rows -= mean
         random = np.random.default_rng(self.seed)
+        columns = rows.shape[1]
+        starts = random.standard_normal((-(-self.bits // columns), columns, columns))
         with threadpool_limits(1):
-            count = -(-self.bits // rows.shape[1])
-            normals = np.concatenate([_rotation(rows, random) for _ in range(count)], axis=1)
+            normals = np.concatenate(each(partial(_rotation, rows), starts), axis=1)
         return Hyperplanes(mean, np.ascontiguousarray(normals[:, : self.bits]))
 
 
@@ -251,9 +254,9 @@ def _check(node: SimHash | ITQ) -> None:
     object.__setattr__(node, "seed", whole("seed", node.seed, 0, 2**32 - 1))
 
 
-def _rotation(rows: Float64, random: np.random.Generator) -> Float64:
-    """Return the rotation that makes rows most like their signs, near to a random one."""
-    rotation = np.linalg.qr(random.standard_normal((rows.shape[1],) * 2))[0]
+def _rotation(rows: Float64, start: Float64) -> Float64:
+    """Return the rotation that makes rows most like their signs, near to where it starts."""
+    rotation = np.linalg.qr(start)[0]
     for _ in range(_ITERATIONS):
         signs = np.where(rows @ rotation >= 0, 1.0, -1.0)
         left, _, right = np.linalg.svd(rows.T @ signs)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from zounds.learn.threads import each
+
 Array = npt.NDArray[Any]
 Float32 = npt.NDArray[np.float32]
 Places = npt.NDArray[np.intp]
@@ -20,7 +22,7 @@ _ROWS, _COLUMNS = 1024, 4096
 def nearest(vectors: Float32, k: int, queries: Float32 | None = None) -> tuple[Places, Float32]:
     """Return the k vectors that are nearest to each query.
 
-    It runs on one thread and in fixed blocks, so that the same vectors give the same bits.
+    It runs in fixed blocks, each on one thread, so that the same vectors give the same bits.
 
     Parameters
     ----------
@@ -45,11 +47,14 @@ def nearest(vectors: Float32, k: int, queries: Float32 | None = None) -> tuple[P
     cosines = np.zeros(places.shape, np.float32)
     if k <= 0:
         return places, cosines
+
+    def fill(start: int) -> None:
+        block = slice(start, min(start + _ROWS, len(rows)))
+        own = start if queries is None else None
+        places[block], cosines[block] = _nearest_of_block(vectors, k, rows[block], own)
+
     with threadpool_limits(1):
-        for start in range(0, len(rows), _ROWS):
-            block = slice(start, min(start + _ROWS, len(rows)))
-            own = start if queries is None else None
-            places[block], cosines[block] = _nearest_of_block(vectors, k, rows[block], own)
+        each(fill, range(0, len(rows), _ROWS))
     return places, np.clip(cosines, -1, 1, out=cosines)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import featureflow as ff
 import zounds
-from zounds.corpus.shelf import DamagedIndex, Shelf
+from zounds.corpus.shelf import Shelf
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_what_is_damaged_is_told_when_it_is_used(shelf, made):
     file.write_bytes(content)
     found = Shelf(shelf.folder).latest()
     assert found.ids[3] == "sound 3"  # of another part
-    with pytest.raises(DamagedIndex, match=r"is damaged: call index\(\)"):
+    with pytest.raises(zounds.DamagedIndex, match=r"is damaged: call index\(\)"):
         same(found, found)
 
 
