@@ -14,6 +14,7 @@ export interface Places {
   folder: Uint16Array;
   channels: Uint8Array;
   folders: readonly string[];
+  /** These three come later: the dots can be drawn without them. */
   ids: readonly string[];
   names: readonly string[];
   /** Which place a sound has. */
@@ -25,19 +26,22 @@ const WAIT = 500; // ms
 /** Lengths are rounded on their way [s]. */
 const ROUNDED = 1e-5;
 
-/** Get the map; while it is computed, tell how far it is, from 0 to 1. */
-export async function loadPlaces(onProgress: (done: number) => void): Promise<Places> {
+/**
+ * Get the map; while it is computed, tell how far it is, from 0 to 1. Then get what the sounds are
+ * called, and tell that, too.
+ */
+export async function loadPlaces(
+  onProgress: (done: number) => void,
+  onNames: (places: Places) => void,
+): Promise<Places> {
   let layout = await api.map();
   while (!layout.ready) {
     onProgress(layout.done);
     await new Promise(resolve => setTimeout(resolve, WAIT));
     layout = await api.map();
   }
-  const [buffer, { ids, names }] = await Promise.all([
-    api.points(layout.points),
-    api.names(layout.names),
-  ]);
-  return {
+  const buffer = await api.points(layout.points);
+  const places: Places = {
     version: layout.version,
     count: layout.count,
     x: column(layout, buffer, 'x') as Float32Array,
@@ -47,10 +51,16 @@ export async function loadPlaces(onProgress: (done: number) => void): Promise<Pl
     folder: column(layout, buffer, 'folder') as Uint16Array,
     channels: column(layout, buffer, 'channels') as Uint8Array,
     folders: layout.folders,
-    ids,
-    names,
-    at: new Map(ids.map((id, i) => [id, i])),
+    ids: [],
+    names: [],
+    at: new Map(),
   };
+  api.names(layout.names).then(
+    ({ ids, names }) =>
+      onNames({ ...places, ids, names, at: new Map(ids.map((id, i) => [id, i])) }),
+    () => undefined, // the map is past, and another one is asked for
+  );
+  return places;
 }
 
 function column(layout: MapLayout, buffer: ArrayBuffer, name: string) {

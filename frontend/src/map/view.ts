@@ -15,6 +15,7 @@ import {
   fitted,
   inside,
   type Point,
+  scales,
   type Size,
   toMap,
   toWindow,
@@ -156,13 +157,17 @@ export function mountMap(context: Context): MapView {
   /** Return the dot at a point of the window, or -1. */
   const dotAt = (point: Point): number => {
     if (!places) return -1;
-    const now = size();
-    let [best, least] = [-1, REACH ** 2];
+    const [x, y] = toMap(point, camera, size());
+    const [a, b] = scales(camera, size());
+    let best = -1;
+    let least = REACH ** 2;
     for (let i = 0; i < places.count; i++) {
-      if (!passes[i]) continue;
-      const [x, y] = toWindow([places.x[i] as number, places.y[i] as number], camera, now);
-      const far = (x - point[0]) ** 2 + (y - point[1]) ** 2;
-      if (far < least) [best, least] = [i, far];
+      const far =
+        (((places.x[i] as number) - x) * a) ** 2 + (((places.y[i] as number) - y) * b) ** 2;
+      if (far < least && passes[i]) {
+        best = i;
+        least = far;
+      }
     }
     return best;
   };
@@ -334,9 +339,16 @@ export function mountMap(context: Context): MapView {
     wait.hidden = !!places;
     wait.textContent = 'Drawing the map';
     try {
-      const found = await loadPlaces(done => {
-        wait.textContent = `Drawing the map: ${Math.round(done * 100)} %`;
-      });
+      const found = await loadPlaces(
+        done => {
+          wait.textContent = `Drawing the map: ${Math.round(done * 100)} %`;
+        },
+        named => {
+          if (places?.version !== named.version) return;
+          places = named;
+          colourDots();
+        },
+      );
       clear();
       const first = !places;
       places = found;

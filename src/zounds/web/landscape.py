@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,6 +59,10 @@ class Landscape:
             "points": f"/api/map/points?version={self.version}",
             "names": f"/api/map/names?version={self.version}",
         }
+
+    def called(self) -> bytes:
+        """Return the ids and names, as JSON."""
+        return json.dumps({"ids": self.ids, "names": self.names}).encode("ascii")
 
     def points(self) -> bytes:
         """Return the columns one after another, little endian."""
