@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -23,7 +22,6 @@ from zounds.corpus.rescan import Changes
 from zounds.corpus.rescan import rescan as rescan_home
 from zounds.corpus.search import Like, Unit
 from zounds.corpus.view import View, telling
-from zounds.errors import LearningError
 from zounds.index.results import SearchResults
 
 
@@ -155,7 +153,8 @@ class Corpus:
         workers : int or None
             How many processes; None for one on each core.
         executor : concurrent.futures.Executor or None
-            Takes the work instead; its workers see the same files and the same corpus.
+            Takes the work instead; its workers see the same files and the same corpus. That of a
+            cluster, ``distributed.Client(...).get_executor()``, may have workers anywhere.
         progress : callable or None
             Called with a `Progress` now and then.
 
@@ -236,6 +235,7 @@ class Corpus:
         sources: Any = None,
         seed: int = 0,
         workers: int | None = None,
+        executor: Executor | None = None,
         progress: Tell = None,
     ) -> None:
         """Learn what to compare sounds by; what was indexed before has to be indexed again.
@@ -246,7 +246,7 @@ class Corpus:
             Sounds to learn from, which do not become part of the corpus. None for its own.
         seed : int [range=[0, 2^32)]
             The same sounds and the same seed give the same codes.
-        workers, progress
+        workers, executor, progress
             See `add`.
 
         Raises
@@ -254,24 +254,24 @@ class Corpus:
         LearningError
             If there are too few sounds, or they are too much alike.
         """
-        pool = Pool(workers)
+        pool = Pool(workers, executor)
         with self._home.changing(new=sources is not None):
             if sources is None:
                 learning.learn(self._home, self._home, seed, pool, progress)
-                return
-            with tempfile.TemporaryDirectory(prefix="learn-", dir=self.path) as folder:
-                other = Corpus(Path(folder) / "corpus", self.preset)
-                report = other.add(sources, workers=workers, progress=progress)
-                if not len(other):
-                    raise LearningError(f"there is nothing to learn from in {sources}: {report}")
-                learning.learn(self._home, other._home, seed, pool, progress)
+            else:
+                learning.learn_from(self._home, sources, seed, pool, progress)
 
-    def index(self, workers: int | None = None, progress: Tell = None) -> int:
+    def index(
+        self,
+        workers: int | None = None,
+        executor: Executor | None = None,
+        progress: Tell = None,
+    ) -> int:
         """Compute the codes that are missing, and make all of them searchable.
 
         Parameters
         ----------
-        workers, progress
+        workers, executor, progress
             See `add`.
 
         Returns
@@ -286,7 +286,7 @@ class Corpus:
         SearchError
             If there are no documents.
         """
-        pool = Pool(workers)
+        pool = Pool(workers, executor)
         with self._home.changing(), telling(self._home, progress, "coding") as tell:
             return learning.index(self._home, pool, tell)
 

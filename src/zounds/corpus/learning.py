@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from featureflow.document import Document
-from zounds.corpus import worker
+from zounds.corpus import discover, ingest, worker
 from zounds.corpus.generation import Sound, generation
 from zounds.corpus.home import Home
 from zounds.corpus.ingest import Tell
@@ -17,7 +19,7 @@ from zounds.corpus.outcome import Progress
 from zounds.corpus.pool import Pool
 from zounds.corpus.presets import preset
 from zounds.corpus.view import telling
-from zounds.errors import NotTrained
+from zounds.errors import LearningError, NotTrained
 from zounds.index.hamming import UNREADABLE
 from zounds.learn.transforms import whole
 
@@ -53,6 +55,18 @@ def learn(home: Home, sounds: Home, seed: int, pool: Pool, tell: Tell) -> None:
         learned = chosen.learn(map(model, ids), seed)
     changes = home.catalogue.state().changes + 1
     home.catalogue.learn(learned, seed=seed, learned_from=len(ids), changes=changes)
+
+
+def learn_from(home: Home, sources: object, seed: int, pool: Pool, tell: Tell) -> None:
+    """Learn from sounds that do not become part of the corpus; the caller holds its lock."""
+    with tempfile.TemporaryDirectory(prefix="learn-", dir=home.path) as folder:
+        other = Home(Path(folder) / "corpus", home.card()["preset"])
+        with other.changing(new=True), telling(other, tell) as told:
+            discover.check(sources)
+            report = ingest.add(other, [sources], pool, told)
+        if not (report.ok or report.partial):
+            raise LearningError(f"there is nothing to learn from in {sources}: {report}")
+        learn(home, other, seed, pool, tell)
 
 
 def index(home: Home, pool: Pool, tell: Tell) -> int:
