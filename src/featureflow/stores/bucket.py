@@ -143,19 +143,26 @@ class Bucket:
 
     def names(self, prefix: str, after: str | None = None) -> Iterator[str]:
         """Yield the names in a folder, in order, beginning behind one."""
+        return (name for name, _ in self._listed(prefix, after))
+
+    def size(self) -> int:
+        """Return the size of all objects [unit=bytes]."""
+        return sum(size for _, size in self._listed("", None))
+
+    def _listed(self, prefix: str, after: str | None) -> Iterator[tuple[str, int]]:
         obstore = self._library()
 
+        def some(start: str | None) -> list[Any]:
+            stream = obstore.list(self._store(), prefix or None, offset=start, chunk_size=_TOGETHER)
+            return next(iter(stream), [])
+
         while True:
-
-            def listed(start: str | None = after) -> list[Any]:
-                stream = obstore.list(self._store(), prefix, offset=start, chunk_size=_TOGETHER)
-                return next(iter(stream), [])
-
-            found = sorted(str(meta["path"]) for meta in self._patiently(listed, f"{prefix}/"))
+            metas = self._patiently(partial(some, after), f"{prefix}/")
+            found = sorted((str(meta["path"]), int(meta["size"])) for meta in metas)
             yield from found
             if len(found) < _TOGETHER:
                 return
-            after = found[-1]
+            after = found[-1][0]
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete objects, whether or not there are such."""

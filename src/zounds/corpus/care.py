@@ -136,7 +136,7 @@ def info(home: Home) -> Info:
     ids = {outcome.id for outcome in documents}
     rows = [row for row, _id in enumerate(index.ids) if _id in ids] if index else []
     return Info(
-        path=str(home.path),
+        path=str(home),
         preset=home.card()["preset"],
         documents=len(documents),
         partial=sum(outcome.status == "partial" for outcome in documents),
@@ -148,9 +148,15 @@ def info(home: Home) -> Info:
         learned_from=state.learned_from,
         up_to_date=state.indexed == state.changes,
         seconds=sum(outcome.seconds for outcome in documents),
-        bytes=sum(path.stat().st_size for path in home.path.rglob("*.mdb")),
+        bytes=_bytes(home),
         roots=state.roots,
     )
+
+
+def _bytes(home: Home) -> int:
+    if home.remote:
+        return home.remote.size()
+    return sum(path.stat().st_size for path in home.path.rglob("*.mdb"))
 
 
 def count(home: Home) -> int:
@@ -173,7 +179,7 @@ def random(home: Home, seed: int | None) -> Any:
     """See `Corpus.random`."""
     ids = _documents(home)
     if not ids:
-        raise ff.DocumentNotFound(f"{home.path} holds no sounds yet: add some first")
+        raise ff.DocumentNotFound(f"{home} holds no sounds yet: add some first")
     chosen = Random(seed).choice(ids)  # noqa: S311
     return home.model(chosen.split("/")[1])
 
@@ -182,7 +188,7 @@ def check(home: Home) -> Check:
     """See `Corpus.check`."""
     if not home.exists():
         return Check(0, ())
-    if not (home.store_path / "data.mdb").exists():
+    if not (home.remote or (home.store_path / "data.mdb").exists()):
         return Check(0, (f"{home.store_path} is gone: bring back a copy, or add the sounds again",))
     store, problems = _readable(home, home.store_path)
     catalogue, sounds = Catalogue(store), _model(home, store, "")
@@ -202,6 +208,8 @@ def check(home: Home) -> Check:
 
 def _readable(home: Home, path: Path) -> tuple[Store, list[str]]:
     """Return a store, or what can be read of it where its file is damaged; and how it is."""
+    if home.remote and path == home.store_path:
+        return home.store, []
     salvaged = _OfCorpus(path)
     if salvaged.problems:
         return salvaged, [f"{problem}: {_RESCAN}" for problem in salvaged.problems]
@@ -241,7 +249,7 @@ def mend(home: Home) -> list[Outcome]:
 
     The caller holds the lock.
     """
-    if _OfCorpus(home.store_path).problems:
+    if not home.remote and _OfCorpus(home.store_path).problems:
         compact(home)
     store, catalogue = home.store, home.catalogue
     problems = list(upkeep.verify(store))
@@ -283,6 +291,11 @@ def _adopt(home: Home) -> None:
 
 def compact(home: Home) -> Compacted:
     """See `Corpus.compact`; the caller holds the lock."""
+    if home.remote:
+        raise CorpusError(
+            f"{home} is in a bucket, where only folders are compacted: what is not needed any more "
+            "stays there, and costs its space"
+        )
     old = home.store_path
     number = int(old.name.rpartition("-")[2]) + 1 if "-" in old.name else 2
     new = home.path / f"store-{number}"
@@ -345,7 +358,7 @@ def remove(home: Home, things: Sequence[Any]) -> tuple[Outcome, ...]:
     for thing in named.values():
         if thing not in found:
             raise ff.DocumentNotFound(
-                f"nothing in {home.path} came from {thing} or has that id: give an id, or a file, "
+                f"nothing in {home} came from {thing} or has that id: give an id, or a file, "
                 "folder, archive or URL that was added"
             )
     raise_changes(home)

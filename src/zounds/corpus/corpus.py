@@ -36,8 +36,9 @@ class Corpus:
 
     Parameters
     ----------
-    path : path
-        The folder; made when the first sounds are added.
+    path : path or URL
+        The folder, or a place in a bucket such as ``s3://bucket/prefix``, see
+        `featureflow.ObjectStore`; made when the first sounds are added.
     preset : str or None
         ``timbre`` or ``post``, see `zounds.corpus.presets`; None for what the corpus was made
         with, and for ``timbre`` if it is a new one.
@@ -70,11 +71,11 @@ class Corpus:
         self._home = Home(path, preset)
 
     def __repr__(self) -> str:
-        return f"Corpus({str(self.path)!r}, preset={self.preset!r})"
+        return f"Corpus({str(self._home)!r}, preset={self.preset!r})"
 
     @property
     def path(self) -> Path:
-        """Path : The folder."""
+        """Path : The folder; of a corpus in a bucket, the one for what is kept here of it."""
         return self._home.path
 
     @property
@@ -104,7 +105,7 @@ class Corpus:
             If there is none of this id.
         """
         if _id not in self:
-            raise ff.DocumentNotFound(f"there is no document {_id!r} in {self.path}")
+            raise ff.DocumentNotFound(f"there is no document {_id!r} in {self._home}")
         return self._home.model(_id)
 
     def __contains__(self, _id: object) -> bool:

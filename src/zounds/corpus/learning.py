@@ -18,6 +18,7 @@ from zounds.corpus.ingest import Tell
 from zounds.corpus.outcome import Progress
 from zounds.corpus.pool import Pool
 from zounds.corpus.presets import preset
+from zounds.corpus.remote import ahead
 from zounds.corpus.view import telling
 from zounds.errors import LearningError, NotTrained
 from zounds.index.hamming import UNREADABLE
@@ -46,10 +47,11 @@ def learn(home: Home, sounds: Home, seed: int, pool: Pool, tell: Tell) -> None:
     ids = [_id for _, _id in entries]
     job = replace(sounds.job, seed=seed)
     model = worker.model_of(job, sounds.store)
+    far = sounds.remote is not None
     lacking = [name for name in model.features if name not in sounds.sounds.features]
     studied = [ids[place] for place in chosen.studied(len(ids), seed)]
     with telling(home, tell, "studying") as told:
-        for _ in _completed(pool, job, model, lacking, studied, "studying", told):
+        for _ in _completed(pool, job, model, lacking, studied, "studying", told, far):
             pass  # what cannot be read is told below
     with telling(home, None, "learning"):
         learned = chosen.learn(map(model, ids), seed)
@@ -73,15 +75,15 @@ def index(home: Home, pool: Pool, tell: Tell) -> int:
     """See `Corpus.index`; the caller holds the lock."""
     state = home.catalogue.state()
     if not home.job.model:
-        raise NotTrained(f"{home.path} has learned no codes yet: call learn()")
-    indexed = Home(home.path, None).indexed()  # as it is on disk now
+        raise NotTrained(f"{home} has learned no codes yet: call learn()")
+    indexed = Home(str(home), None).indexed()  # as it is on disk now
     if state.indexed == state.changes and indexed is not None:
         return len(indexed.ids)
-    model = home.model
+    model, far = home.model, home.remote is not None
     ids = (document._id for document in model)
-    for _id, why in _completed(pool, home.job, model, _CODES, ids, "coding", tell):
+    for _id, why in _completed(pool, home.job, model, _CODES, ids, "coding", tell, far):
         warnings.warn(f"{model(_id)._name} is not indexed: {why}", stacklevel=3)
-    made = generation(preset(home.card()["preset"]), home.fingerprint(), _sounds(model))
+    made = generation(preset(home.card()["preset"]), home.fingerprint(), _sounds(model, far))
     home.publish(made)
     home.catalogue.update(indexed=state.changes)
     return len(made.ids)
@@ -95,9 +97,14 @@ def _completed(
     ids: Iterable[str],
     stage: str,
     tell: Tell,
+    is_far: bool,
 ) -> Iterator[tuple[str, str]]:
     """Let workers compute features; yield the documents where it was not possible, and why."""
-    lacking = [_id for _id in ids if not all(map(model(_id)._is_stored, features))]
+
+    def is_complete(_id: str) -> bool:
+        return all(map(model(_id)._is_stored, features))
+
+    lacking = [_id for _id, whole in ahead(is_complete, ids, is_far) if not whole]
     complete = partial(worker.complete, job, features)
     done = 0
     for results in pool.run(complete, lacking, lambda _: 0.0, lambda _id, why: (_id, why)):
@@ -107,11 +114,16 @@ def _completed(
             tell(Progress(stage, done, len(lacking)))
 
 
-def _sounds(model: Any) -> Iterator[Sound]:
+def _sounds(model: Any, is_far: bool) -> Iterator[Sound]:
     """Yield what is indexed of each document that can be read."""
-    for document in model:
+
+    def sound(document: Any) -> Sound | None:
         try:
             seconds = document.facts["seconds"]
-            yield Sound(document._id, seconds, document.clip, document.segments)
+            return Sound(document._id, seconds, document.clip, document.segments)
         except UNREADABLE:
-            continue  # the workers have told
+            return None  # the workers have told
+
+    for _, found in ahead(sound, model, is_far):
+        if found is not None:
+            yield found
