@@ -1,10 +1,18 @@
 """Sounds for the tests, made here: no test needs a file from elsewhere."""
 
+import json
+import socket
+import subprocess
+import sys
 import threading
+import time
+import urllib.request
+import uuid
 import zipfile
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import hypothesis
 import numpy as np
@@ -101,3 +109,91 @@ def serve():
 
     serving.handler = _Quiet
     return serving
+
+
+class _Buckets:
+    """A server of objects, behind a proxy that counts requests and misbehaves when told to."""
+
+    def __init__(self):
+        port = _free_port()
+        program = Path(sys.executable).with_name("moto_server")
+        self._server = subprocess.Popen(
+            [program, "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        for _ in range(600):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        self._behind, self._port = port, 0
+        self.start()
+        self.endpoint = f"http://127.0.0.1:{self._port}"
+        self._ask("/bucket", "PUT")
+
+    def start(self):
+        """Let the server be reached, after `stop`."""
+        program = Path(__file__).parent / "servers" / "proxy.py"
+        self._proxy = subprocess.Popen(
+            [sys.executable, str(program), str(self._behind), str(self._port)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._port = int(self._proxy.stdout.readline())
+
+    def stop(self):
+        """Let the server not be reached any more."""
+        self._proxy.kill()
+        self._proxy.wait()
+        self._proxy.stdout.close()
+
+    def close(self):
+        self.stop()
+        self._server.kill()
+        self._server.wait()
+
+    def url(self):
+        """Return the URL of a place where nothing is."""
+        return f"s3://bucket/{uuid.uuid4().hex}"
+
+    def misbehave(self, what, times=1, method=None):
+        self._ask("/.fault", "POST", {"what": what, "times": times, "method": method})
+
+    def asked(self):
+        """Return the requests since this was asked last, as (method, path)."""
+        return [tuple(request) for request in json.loads(self._ask("/.asked", "GET"))]
+
+    def _ask(self, path, method, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.endpoint + path, data, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.read()
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def _buckets():
+    pytest.importorskip("obstore")
+    pytest.importorskip("moto")
+    buckets = _Buckets()
+    yield buckets
+    buckets.close()
+
+
+@pytest.fixture
+def buckets(_buckets, monkeypatch):
+    """A real server of objects that speaks S3, which the environment points to."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": _buckets.endpoint,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "anybody",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    yield _buckets
+    _buckets.misbehave("nothing", 0)

@@ -44,6 +44,7 @@ from featureflow.sources import Source, SourceNode, iter_zip
 from featureflow.stores import (
     InMemoryDatabase,
     LmdbDatabase,
+    ObjectStore,
     Store,
     StringDelimitedKeyBuilder,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "LmdbDatabase",
     "NodeError",
     "NumpyFeature",
+    "ObjectStore",
     "PersistenceSettings",
     "PickleFeature",
     "RootError",

@@ -133,7 +133,7 @@ class Computation:
     ) -> None:
         """Compute features, and store those that are to be stored, with the document's entry."""
         todo = self._plan(wanted)
-        writer = Writer(self._document)
+        writer = Writer(self._document, self._is_new)
         stored: dict[str, Value] = {}
         for step in todo.steps:
             feature = self._model.features.get(step.name)

@@ -200,10 +200,13 @@ class Writer:
     Parameters
     ----------
     document : Document
+    is_new : bool
+        Whether nothing was there: then no store is asked whether values are.
     """
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, is_new: bool = False) -> None:
         self._document = document
+        self._is_new = is_new
         self._run = os.urandom(8).hex()
         self._records: dict[str, bytes] = {}
         self._size = 0
@@ -251,7 +254,7 @@ class Writer:
             self._put(value)
         needless = []
         for value, placed in self._placed.items():
-            if self._document.has(value):
+            if not self._is_new and self._document.has(value):
                 if value not in self._replacing:  # somebody else was faster with the same
                     needless += [value.run(self._run)] if placed.elsewhere else []
                     continue

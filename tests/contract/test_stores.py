@@ -148,6 +148,55 @@ class TestBatch(StoreContract):
         return Batch(behind, limit)
 
 
+class OfDocuments:
+    """A store whose keys are those of values of documents, in another: of one, or of several."""
+
+    def __init__(self, store, place):
+        self._store, self.key_builder = store, store.key_builder
+        self._place = place
+
+    def read(self, key):
+        return self._store.read(self._within(key))
+
+    def write(self, records):
+        self._store.write({self._within(key): record for key, record in records.items()})
+
+    def delete(self, *prefixes):
+        return self._store.delete(*(self._within(prefix, "") for prefix in prefixes))
+
+    def keys(self, prefix=""):
+        within = self._within(prefix, "")
+        return (key.removeprefix(self._place) for key in self._store.keys(within))
+
+    def __contains__(self, key):
+        return self._within(key) in self._store
+
+    def close(self):
+        self._store.close()
+
+    def _within(self, key, empty=None):
+        return self._place + key if key or empty is not None else ""
+
+
+def placed(store, place):
+    return OfDocuments(store, place) if place else store
+
+
+class TestObjectStoreInMemory(StoreContract):
+    @pytest.fixture(params=["", "values/one/", "values/"])
+    def store(self, request, tmp_path):
+        pytest.importorskip("obstore")
+        return placed(ff.ObjectStore("memory://", cache=tmp_path), request.param)
+
+
+class TestObjectStore(StoreContract):
+    test_it_does_as_a_dict_would = None  # thousands of requests: in memory only
+
+    @pytest.fixture(params=["", "values/"])
+    def store(self, request, buckets, tmp_path):
+        return placed(ff.ObjectStore(buckets.url(), cache=tmp_path), request.param)
+
+
 class TestLmdbDatabase(StoreContract):
     @pytest.fixture
     def store(self, tmp_path):

@@ -1,8 +1,16 @@
-"""Bytes under keys: in memory, or in a folder."""
+"""Bytes under keys: in memory, in a folder, or in a bucket."""
 
 from featureflow.stores.batch import Batch
 from featureflow.stores.lmdb import LmdbDatabase
 from featureflow.stores.memory import InMemoryDatabase
+from featureflow.stores.objects import ObjectStore
 from featureflow.stores.store import Store, StringDelimitedKeyBuilder
 
-__all__ = ["Batch", "InMemoryDatabase", "LmdbDatabase", "Store", "StringDelimitedKeyBuilder"]
+__all__ = [
+    "Batch",
+    "InMemoryDatabase",
+    "LmdbDatabase",
+    "ObjectStore",
+    "Store",
+    "StringDelimitedKeyBuilder",
+]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 import featureflow as ff
 from zounds.cli.guard import Terminated
 from zounds.cli.progress import Meter
+from zounds.corpus.cluster import connected
 from zounds.corpus.corpus import Corpus
 from zounds.corpus.outcome import Report
 from zounds.corpus.presets import preset
@@ -58,6 +59,7 @@ def fill(
     learn: bool = False,
     seed: int = 0,
     workers: int | None = None,
+    cluster: str | None = None,
 ) -> Filled:
     """Add sounds; learn, if that is wished, or was done from none or very few yet; and index.
 
@@ -67,8 +69,8 @@ def fill(
         With what is kept as their message.
     """
     try:
-        with corpus.changing():
-            report = corpus.add(_told(sources, meter), workers=workers, progress=meter.tell)
+        with corpus.changing(), _at_work(workers, cluster) as given:
+            report = corpus.add(_told(sources, meter), **given, progress=meter.tell)
             filled = Filled(report)
             if not len(corpus):
                 return filled
@@ -76,20 +78,34 @@ def fill(
             # what was learned from a first few is not worth keeping
             outgrown = learned_from < FEW and len(corpus) >= _GROWN * learned_from
             if learn or outgrown:
-                filled = _learned(filled, corpus, meter, seed, workers)
-            return _indexed(filled, corpus, meter, workers)
+                filled = _learned(filled, corpus, meter, seed, given)
+            return _indexed(filled, corpus, meter, given)
     except (KeyboardInterrupt, Terminated) as stop:
         kept = f"stopped: {len(corpus)} sounds are kept; run the same command to go on"
         raise type(stop)(kept) from None
 
 
-def index(corpus: Corpus, meter: Meter, workers: int | None = None) -> int:
+@contextmanager
+def _at_work(workers: int | None, cluster: str | None) -> Iterator[dict[str, Any]]:
+    """Give what the methods of a corpus are told of who does the work."""
+    if cluster is None:
+        yield {"workers": workers}
+        return
+    if workers is not None:
+        raise ff.InvalidParameter(
+            f"--workers {workers} and --cluster {cluster}: a cluster has its own number"
+        )
+    with connected(cluster) as client:
+        yield {"executor": client.get_executor()}
+
+
+def index(corpus: Corpus, meter: Meter, **given: Any) -> int:
     """Make searchable what has changed, if codes were learned; return how many documents are."""
     info = corpus.info()
     if not (info.learned_from and info.documents):
         return 0
     meter.stage("coding")
-    return corpus.index(workers=workers, progress=meter.tell)
+    return corpus.index(**given, progress=meter.tell)
 
 
 def _told(sources: Sequence[str], meter: Meter) -> Iterator[str]:
@@ -102,11 +118,11 @@ def _told(sources: Sequence[str], meter: Meter) -> Iterator[str]:
 
 
 def _learned(
-    filled: Filled, corpus: Corpus, meter: Meter, seed: int, workers: int | None
+    filled: Filled, corpus: Corpus, meter: Meter, seed: int, given: dict[str, Any]
 ) -> Filled:
     meter.stage("learning")
     try:
-        corpus.learn(seed=seed, workers=workers, progress=meter.tell)
+        corpus.learn(seed=seed, **given, progress=meter.tell)
     except LearningError:
         return replace(filled, notes=(_too_few(corpus),))
     return replace(filled, learned=True)
@@ -142,8 +158,8 @@ def _frames(document: Any) -> int:
     return 0
 
 
-def _indexed(filled: Filled, corpus: Corpus, meter: Meter, workers: int | None) -> Filled:
-    indexed = index(corpus, meter, workers)
+def _indexed(filled: Filled, corpus: Corpus, meter: Meter, given: dict[str, Any]) -> Filled:
+    indexed = index(corpus, meter, **given)
     learned_from, documents = corpus.info().learned_from, len(corpus)
     notes = filled.notes
     if learned_from and documents >= _GROWN * learned_from:

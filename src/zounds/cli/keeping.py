@@ -24,6 +24,7 @@ app = typer.Typer(rich_markup_mode="rich")
         "zounds index https://example.org/set.zip    URLs",
         "zounds index ~/sounds                       again: what is new or has changed",
         "zounds index ~/sounds --learn               learn codes anew, from all there is",
+        "zounds index /data --cluster tcp://s:8786   on the machines of a Dask cluster",
     )
 )
 def index(
@@ -50,6 +51,13 @@ def index(
         ),
     ] = None,
     workers: Workers = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="The scheduler of a Dask cluster whose workers do the work: tcp://host:8786.",
+        ),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 3 if a sound could not be read.")
     ] = False,
@@ -62,7 +70,7 @@ def index(
     """
     with Meter() as meter:
         chosen = Corpus(options.corpus_path(corpus), preset)
-        filled = filling.fill(chosen, sources, meter, learn, seed, workers)
+        filled = filling.fill(chosen, sources, meter, learn, seed, workers, cluster)
     report = filled.report
     if as_json:
         printing.document(filled.record())
@@ -97,7 +105,7 @@ def rescan(
     with Meter() as meter, chosen.changing():
         meter.stage("looking again")
         changes = chosen.rescan(forget, workers, meter.tell)
-        indexed = filling.index(chosen, meter, workers)
+        indexed = filling.index(chosen, meter, workers=workers)
     if as_json:
         printing.document({**changes.record(), "indexed": indexed})
         return

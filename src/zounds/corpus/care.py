@@ -140,7 +140,7 @@ def info(home: Home) -> Info:
         with suppress(ff.CorruptRecord):  # which `check` tells
             counts = np.diff(index.offsets)[[_id in ids for _id in index.ids]].tolist()
     return Info(
-        path=str(home.path),
+        path=str(home),
         preset=home.card()["preset"],
         documents=len(documents),
         partial=sum(outcome.status == "partial" for outcome in documents),
@@ -152,9 +152,15 @@ def info(home: Home) -> Info:
         learned_from=state.learned_from,
         up_to_date=state.indexed == state.changes and index is not None,
         seconds=sum(outcome.seconds for outcome in documents),
-        bytes=sum(map(_size, home.path.rglob("*"))),
+        bytes=_bytes(home),
         roots=state.roots,
     )
+
+
+def _bytes(home: Home) -> int:
+    if home.remote:
+        return home.remote.size()
+    return sum(path.stat().st_size for path in home.path.rglob("*.mdb"))
 
 
 def count(home: Home) -> int:
@@ -178,7 +184,7 @@ def random(home: Home, seed: int | None, where: Where | None) -> Any:
     ids = passing(home, where) if where else [key.split("/")[1] for key in _documents(home)]
     if not ids:
         what = f"no sound that passes {where}" if where else "no sounds yet: add some first"
-        raise ff.DocumentNotFound(f"{home.path} holds {what}")
+        raise ff.DocumentNotFound(f"{home} holds {what}")
     return home.model(Random(seed).choice(ids))  # noqa: S311
 
 
@@ -192,7 +198,7 @@ def check(home: Home) -> Check:
     """See `Corpus.check`."""
     if not home.exists():
         return Check(0, ())
-    if not (home.store_path / "data.mdb").exists():
+    if not (home.remote or (home.store_path / "data.mdb").exists()):
         return Check(0, (f"{home.store_path} is gone: bring back a copy, or add the sounds again",))
     store, problems = _readable(home)
     catalogue, sounds = Catalogue(store), _model(home, store, "")
@@ -211,6 +217,8 @@ def check(home: Home) -> Check:
 
 def _readable(home: Home) -> tuple[Store, list[str]]:
     """Return the store, or what can be read of it where its file is damaged; and how it is."""
+    if home.remote:
+        return home.store, []
     salvaged = _OfCorpus(home.store_path)
     if salvaged.problems:
         return salvaged, [f"{problem}: {_RESCAN}" for problem in salvaged.problems]
@@ -252,7 +260,7 @@ def mend(home: Home) -> list[Outcome]:
 
     The caller holds the lock.
     """
-    if _OfCorpus(home.store_path).problems:
+    if not home.remote and _OfCorpus(home.store_path).problems:
         compact(home)
     store, catalogue = home.store, home.catalogue
     problems = list(upkeep.verify(store))
@@ -289,6 +297,11 @@ def _adopt(home: Home) -> None:
 
 def compact(home: Home) -> Compacted:
     """See `Corpus.compact`; the caller holds the lock."""
+    if home.remote:
+        raise CorpusError(
+            f"{home} is in a bucket, where only folders are compacted: what is not needed any more "
+            "stays there, and costs its space"
+        )
     old = home.store_path
     number = int(old.name.rpartition("-")[2]) + 1 if "-" in old.name else 2
     new = home.path / f"store-{number}"
@@ -354,7 +367,7 @@ def remove(home: Home, things: Sequence[Any]) -> tuple[Outcome, ...]:
     for thing in named.values():
         if thing not in found:
             raise ff.DocumentNotFound(
-                f"nothing in {home.path} came from {thing} or has that id: give an id, or a file, "
+                f"nothing in {home} came from {thing} or has that id: give an id, or a file, "
                 "folder, archive or URL that was added"
             )
     raise_changes(home)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -22,7 +21,6 @@ from zounds.corpus.rescan import Changes
 from zounds.corpus.rescan import rescan as rescan_home
 from zounds.corpus.searched import Searched
 from zounds.corpus.view import View, telling
-from zounds.errors import LearningError
 
 
 class Corpus(Searched):
@@ -36,8 +34,9 @@ class Corpus(Searched):
 
     Parameters
     ----------
-    path : path
-        The folder; made when the first sounds are added.
+    path : path or URL
+        The folder, or a place in a bucket such as ``s3://bucket/prefix``, see
+        `featureflow.ObjectStore`; made when the first sounds are added.
     preset : str or None
         ``timbre`` or ``post``, see `zounds.corpus.presets`; None for what the corpus was made
         with, and for ``timbre`` if it is a new one.
@@ -70,11 +69,11 @@ class Corpus(Searched):
         super().__init__(Home(path, preset))
 
     def __repr__(self) -> str:
-        return f"Corpus({str(self.path)!r}, preset={self.preset!r})"
+        return f"Corpus({str(self._home)!r}, preset={self.preset!r})"
 
     @property
     def path(self) -> Path:
-        """Path : The folder."""
+        """Path : The folder; of a corpus in a bucket, the one for what is kept here of it."""
         return self._home.path
 
     @property
@@ -104,7 +103,7 @@ class Corpus(Searched):
             If there is none of this id.
         """
         if _id not in self:
-            raise ff.DocumentNotFound(f"there is no document {_id!r} in {self.path}")
+            raise ff.DocumentNotFound(f"there is no document {_id!r} in {self._home}")
         return self._home.model(_id)
 
     def __contains__(self, _id: object) -> bool:
@@ -153,7 +152,8 @@ class Corpus(Searched):
         workers : int or None
             How many processes; None for one on each core.
         executor : concurrent.futures.Executor or None
-            Takes the work instead; its workers see the same files and the same corpus.
+            Takes the work instead; its workers see the same files and the same corpus. That of a
+            cluster, ``distributed.Client(...).get_executor()``, may have workers anywhere.
         progress : callable or None
             Called with a `Progress` now and then.
 
@@ -234,6 +234,7 @@ class Corpus(Searched):
         sources: Any = None,
         seed: int = 0,
         workers: int | None = None,
+        executor: Executor | None = None,
         progress: Tell = None,
     ) -> None:
         """Learn what to compare sounds by; what was indexed before has to be indexed again.
@@ -244,7 +245,7 @@ class Corpus(Searched):
             Sounds to learn from, which do not become part of the corpus. None for its own.
         seed : int [range=[0, 2^32)]
             The same sounds and the same seed give the same codes.
-        workers, progress
+        workers, executor, progress
             See `add`.
 
         Raises
@@ -252,24 +253,24 @@ class Corpus(Searched):
         LearningError
             If there are too few sounds, or they are too much alike.
         """
-        pool = Pool(workers)
+        pool = Pool(workers, executor)
         with self._home.changing(new=sources is not None):
             if sources is None:
                 learning.learn(self._home, self._home, seed, pool, progress)
-                return
-            with tempfile.TemporaryDirectory(prefix="learn-", dir=self.path) as folder:
-                other = Corpus(Path(folder) / "corpus", self.preset)
-                report = other.add(sources, workers=workers, progress=progress)
-                if not len(other):
-                    raise LearningError(f"there is nothing to learn from in {sources}: {report}")
-                learning.learn(self._home, other._home, seed, pool, progress)
+            else:
+                learning.learn_from(self._home, sources, seed, pool, progress)
 
-    def index(self, workers: int | None = None, progress: Tell = None) -> int:
+    def index(
+        self,
+        workers: int | None = None,
+        executor: Executor | None = None,
+        progress: Tell = None,
+    ) -> int:
         """Compute the codes that are missing, and make all of them searchable.
 
         Parameters
         ----------
-        workers, progress
+        workers, executor, progress
             See `add`.
 
         Returns
@@ -284,7 +285,7 @@ class Corpus(Searched):
         SearchError
             If there are no documents.
         """
-        pool = Pool(workers)
+        pool = Pool(workers, executor)
         with self._home.changing(), telling(self._home, progress, "coding") as tell:
             return learning.index(self._home, pool, tell)
 

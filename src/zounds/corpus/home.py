@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +21,7 @@ from zounds.corpus.catalogue import Catalogue
 from zounds.corpus.generation import Generation
 from zounds.corpus.outcome import Outcome
 from zounds.corpus.presets import DEFAULT, preset
+from zounds.corpus.remote import Remote
 from zounds.corpus.shelf import Shelf
 from zounds.errors import CorpusError
 
@@ -42,7 +44,7 @@ class _Latest:
 
     @property
     def _now(self) -> Store:
-        return worker.open_store(str(self._home.store_path))
+        return worker.open_store(self._home.place)
 
     def _settled(self, ask: Callable[[Store], T]) -> T:
         """Return an answer of a store that was not replaced meanwhile."""
@@ -96,9 +98,12 @@ class Home:
         index/         what is searched, as it was when the index was built
         lock           held by the one process that changes something
 
+    In a bucket there is the same, but for the lock; `path` then is a folder of this machine, for
+    what can be made or fetched again. `str` says where the corpus is.
+
     Parameters
     ----------
-    path : path
+    path : path or URL
     asked : str or None
         The preset that was asked for.
     """
@@ -106,34 +111,51 @@ class Home:
     def __init__(self, path: str | os.PathLike[str], asked: str | None) -> None:
         if not os.fspath(path):
             raise ff.InvalidParameter("the path of a corpus is empty: name a folder")
-        self.path = Path(os.path.abspath(os.path.expanduser(path)))
+        at = os.fspath(path)
+        self.remote = Remote(at) if "://" in at else None
+        folder = self.remote.folder if self.remote else os.path.expanduser(at)
+        self.path = Path(os.path.abspath(folder))
         self._asked = asked
-        self._card: tuple[tuple[int, int], dict[str, Any]] | None = None
+        self._card: tuple[Any, dict[str, Any]] | None = None
         self._models: dict[worker.Job, Any] = {}
-        self.shelf = Shelf(self.path / "index")
+        self._shelf: Shelf | None = None
         self._lock: Any = None
         if asked is not None:
             preset(asked)
         self.card()
 
+    def __str__(self) -> str:
+        return self.remote.url if self.remote else str(self.path)
+
     def exists(self) -> bool:
         """Return whether something was put into the corpus."""
+        if self.remote:
+            return self.remote.card() is not None
         return os.path.exists(self.path / CARD)
 
     def card(self) -> dict[str, Any]:
         """Return what ``corpus.json`` says, or will say."""
+        stamp: Any
         try:
-            status = (self.path / CARD).stat()
+            if self.remote:
+                stamp = self.remote.card()
+            else:
+                status = (self.path / CARD).stat()
+                stamp = status.st_mtime_ns, status.st_ino
         except OSError:
+            stamp = None
+        if stamp is None:
             return {"format": _FORMAT, "preset": self._asked or DEFAULT, "store": "store"}
-        stamp = status.st_mtime_ns, status.st_ino
         if self._card is None or self._card[0] != stamp:
             self._card = stamp, self._read_card()
         return self._card[1]
 
     def _read_card(self) -> dict[str, Any]:
         try:
-            card = json.loads((self.path / CARD).read_text("utf-8"))
+            if self.remote:
+                card = json.loads(self.remote.card() or b"")
+            else:
+                card = json.loads((self.path / CARD).read_text("utf-8"))
             found, made_with = card["format"], card["preset"]
             if found == _FORMAT and not re.fullmatch(r"store(-\d+)?", card["store"]):
                 raise ValueError(f"its store is {card['store']!r}")
@@ -141,17 +163,17 @@ class Home:
                 raise TypeError(f"its preset is {made_with!r}")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CorpusError(
-                f"{self.path / CARD} does not describe a corpus ({error}): give another folder, or "
+                f"{self}/{CARD} does not describe a corpus ({error}): give another folder, or "
                 "bring back a copy of that file"
             ) from error
         if found != _FORMAT:
             raise CorpusError(
-                f"{self.path} is a corpus of format {found}, and this version of zounds reads "
+                f"{self} is a corpus of format {found}, and this version of zounds reads "
                 f"format {_FORMAT}: upgrade zounds, or give another folder"
             )
         if self._asked not in (None, made_with):
             raise ff.InvalidParameter(
-                f"{self.path} was made with the preset {made_with!r}, not {self._asked!r}: leave "
+                f"{self} was made with the preset {made_with!r}, not {self._asked!r}: leave "
                 "the preset out, or give another folder"
             )
         preset(made_with)
@@ -159,6 +181,10 @@ class Home:
 
     def write_card(self, **changed: Any) -> None:
         """Change what ``corpus.json`` says, all or nothing."""
+        if self.remote:
+            card = json.dumps({**self.card(), **changed}, indent=1) + "\n"
+            self.remote.write_card(card.encode())
+            return
         draft = self.path / f".{CARD}.{secrets.token_hex(4)}"
         try:
             with draft.open("w", encoding="utf-8") as file:
@@ -173,6 +199,11 @@ class Home:
     def store_path(self) -> Path:
         """Path : The folder of the store."""
         return self.path / str(self.card()["store"])
+
+    @property
+    def place(self) -> str:
+        """Str : Where the store is: its folder, or its URL."""
+        return f"{self}/{self.card()['store']}" if self.remote else str(self.store_path)
 
     @property
     def store(self) -> Store:
@@ -202,8 +233,7 @@ class Home:
     @property
     def job(self) -> worker.Job:
         """Job : What a worker has to know."""
-        place = str(self.store_path)
-        return worker.Job(place, self.card()["preset"], self.catalogue.model_digest())
+        return worker.Job(self.place, self.card()["preset"], self.catalogue.model_digest())
 
     @property
     def model(self) -> Any:
@@ -219,10 +249,27 @@ class Home:
         job = replace(self.job, model="")
         return worker.model_of(job, worker.open_store(job.place))
 
+    @property
+    def shelf(self) -> Shelf:
+        """Shelf : Where what is searched lies; of a corpus in a bucket, as it was fetched."""
+        folder = (self.remote.pull() if self.remote else None) or self.path / "index"
+        if self._shelf is None or self._shelf.folder != folder:
+            self._shelf = Shelf(folder)
+        return self._shelf
+
     def fingerprint(self) -> str:
         """Return the identity of what is compared; of other identity, it has to be indexed anew."""
         model = self.model
         return " ".join(model._fingerprint(name) for name in ("clip", "segments"))
+
+    def publish(self, generation: Generation) -> None:
+        """Let searches have a generation, from now on."""
+        if self.remote is None:
+            self.shelf.put(generation)
+            return
+        with tempfile.TemporaryDirectory(prefix="index-", dir=self.path) as folder:
+            Shelf(Path(folder)).put(generation)
+            self.remote.push(Path(folder))
 
     def indexed(self) -> Generation | None:
         """Return what was indexed, up to date or not; None if there is nothing, or it is damaged.
@@ -248,7 +295,7 @@ class Home:
         import filelock
 
         if not (new or self.exists()):
-            raise CorpusError(f"there is no corpus in {self.path}: add some sounds first")
+            raise CorpusError(f"there is no corpus in {self}: add some sounds first")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if self._lock is None:  # one for all, since the thread that holds it may take it again
@@ -256,7 +303,7 @@ class Home:
             self._lock.acquire()
         except filelock.Timeout:
             raise CorpusError(
-                f"another process is changing {self.path}: wait until it is done"
+                f"another process is changing {self}: wait until it is done"
             ) from None
         except OSError as error:
             raise self._unwritable(error) from error
@@ -268,7 +315,14 @@ class Home:
             self._lock.release()
 
     def _found(self) -> None:
-        """Make a corpus of an empty folder."""
+        """Make a corpus of an empty folder, or of a place in a bucket where nothing is."""
+        if self.remote:
+            if other := self.remote.others():
+                raise CorpusError(
+                    f"{self} is no corpus, and holds {other!r}: give a new place for the corpus"
+                )
+            self.write_card()
+            return
         ours = ("lock", f".{CARD}.")  # of a process that was killed here
         others = sorted(p.name for p in self.path.iterdir() if not p.name.startswith(ours))
         if others:

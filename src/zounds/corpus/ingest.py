@@ -14,6 +14,7 @@ from zounds.corpus.discover import Found, discover
 from zounds.corpus.home import Home
 from zounds.corpus.outcome import Outcome, Progress, Report
 from zounds.corpus.pool import Pool
+from zounds.corpus.remote import ahead
 
 Tell = Callable[[Progress], None] | None
 
@@ -111,14 +112,19 @@ def _news(
     tasks, skipped, sounds = [], [], home.sounds
     fresh = [source for source in sources if source.uri not in known]
     moved = moves.moved(home, fresh, moves.gone(home, known.values(), fresh))
-    for source in sources:
+
+    def is_there(source: Source) -> bool:
         before = known.get(source.uri)
-        if (
+        return (
             before is not None
             and before.is_document
             and is_unchanged(source, before)
             and worker.is_whole(sounds, before.id)
-        ):
+        )
+
+    for source, there in ahead(is_there, sources, home.remote is not None):
+        before = known.get(source.uri)
+        if before is not None and there:
             skipped.append(replace(before, status="skipped"))
         else:
             tasks.append(worker.Task(source, before or moved.get(source.uri)))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from featureflow.document import Document
-from zounds.corpus import worker
+from zounds.corpus import discover, ingest, worker
 from zounds.corpus.generation import Sound, generation
 from zounds.corpus.home import Home
 from zounds.corpus.ingest import Tell
@@ -18,7 +20,7 @@ from zounds.corpus.pool import Pool
 from zounds.corpus.presets import preset
 from zounds.corpus.stored import Stored
 from zounds.corpus.view import telling
-from zounds.errors import NotTrained
+from zounds.errors import LearningError, NotTrained
 from zounds.learn.transforms import whole
 
 _CODES = ("clip", "segments")
@@ -45,7 +47,7 @@ def learn(home: Home, sounds: Home, seed: int, pool: Pool, tell: Tell) -> None:
     job = replace(sounds.job, seed=seed)
     model = worker.model_of(job, sounds.store)
     more = [name for name in model.features if name not in sounds.sounds.features]
-    without = set(Stored(model, worker.open_store(job.place), more).lacking())
+    without = set(Stored(model, sounds, more).lacking())
     studied = [ids[place] for place in chosen.studied(len(ids), seed) if ids[place] in without]
     with telling(home, tell, "studying") as told:
         for _ in _completed(pool, job, more, studied, "studying", told):
@@ -56,21 +58,33 @@ def learn(home: Home, sounds: Home, seed: int, pool: Pool, tell: Tell) -> None:
     home.catalogue.learn(learned, seed=seed, learned_from=len(ids), changes=changes)
 
 
+def learn_from(home: Home, sources: object, seed: int, pool: Pool, tell: Tell) -> None:
+    """Learn from sounds that do not become part of the corpus; the caller holds its lock."""
+    with tempfile.TemporaryDirectory(prefix="learn-", dir=home.path) as folder:
+        other = Home(Path(folder) / "corpus", home.card()["preset"])
+        with other.changing(new=True), telling(other, tell) as told:
+            discover.check(sources)
+            report = ingest.add(other, [sources], pool, told)
+        if not (report.ok or report.partial):
+            raise LearningError(f"there is nothing to learn from in {sources}: {report}")
+        learn(home, other, seed, pool, tell)
+
+
 def index(home: Home, pool: Pool, tell: Tell) -> int:
     """See `Corpus.index`; the caller holds the lock."""
     state = home.catalogue.state()
     if not home.job.model:
-        raise NotTrained(f"{home.path} has learned no codes yet: call learn()")
+        raise NotTrained(f"{home} has learned no codes yet: call learn()")
     indexed = home.indexed()
     if state.indexed == state.changes and indexed is not None and not any(home.shelf.problems()):
         return len(indexed.known)
-    model, store = home.model, worker.open_store(home.job.place)
-    lacking = list(Stored(model, store, _CODES).lacking())
+    model = home.model
+    lacking = list(Stored(model, home, _CODES).lacking())
     for _id, why in _completed(pool, home.job, _CODES, lacking, "coding", tell):
         warnings.warn(f"{model(_id)._name} is not indexed: {why}", stacklevel=3)
-    stored = Stored(model, store, ("facts", *_CODES))
+    stored = Stored(model, home, ("facts", *_CODES))
     made = generation(preset(home.card()["preset"]), home.fingerprint(), _sounds(stored))
-    home.shelf.put(made)
+    home.publish(made)
     home.catalogue.update(indexed=state.changes)
     return len(made.known)
 

@@ -7,12 +7,13 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from typing import Any, TypeVar
 
 from featureflow.errors import InvalidParameter
 from featureflow.stores.lmdb import let_go_of_the_deleted
+from zounds.corpus.cluster import Cluster, LostTouch, WorkersDied
 from zounds.errors import CorpusError
 
 Item = TypeVar("Item")
@@ -62,6 +63,9 @@ class Pool:
         if workers is not None and not (whole and workers >= 1):
             raise InvalidParameter(f"workers={workers!r}: give a whole number, at least 1")
         self._workers = workers or _cores()
+        self._cluster: Cluster | None = None
+        if executor is not None and Cluster.is_meant(executor):
+            executor = self._cluster = Cluster(executor)
         self._given = executor
         self._executor: Executor | None = executor
 
@@ -90,24 +94,42 @@ class Pool:
         CorpusError
             If a given executor breaks, or workers cannot be started.
         """
-        batches = _batches(items, weight, self._workers)
+        batches = _batches(items, weight, self._width)
+        again: list[list[Item]] = []
+        deadly: list[Item] = []
         pending: dict[Future[Any], list[Item]] = {}
         finished = False
+
+        def following() -> list[Item] | None:
+            return again.pop() if again else next(batches, None)
+
         try:
             while True:
                 suspects: list[list[Item]] = []
                 try:
-                    while len(pending) < 2 * self._workers and (batch := next(batches, None)):
+                    while len(pending) < 2 * self._width and (batch := following()):
                         suspects = [batch]  # should the pool turn out to be broken
                         pending[self._submit(function, batch)] = batch
                         suspects = []
                     if not pending:
+                        for item in deadly:
+                            yield [self._alone(function, item, lost)]
                         finished = True
                         return
-                    for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                        results = future.result()
-                        del pending[future]
-                        yield results
+                    for future in self._done(pending):
+                        try:
+                            results = self._result(future)
+                        except WorkersDied:  # the others go on
+                            batch = pending.pop(future)
+                            if len(batch) > 1:
+                                again += [[item] for item in batch]
+                            else:
+                                deadly += batch
+                        except LostTouch:
+                            again.append(pending.pop(future))
+                        else:
+                            del pending[future]
+                            yield results
                 except BrokenExecutor:
                     suspects += pending.values()
                     pending = {}
@@ -129,18 +151,37 @@ class Pool:
     ) -> Result:
         """Return the result of an item; while no other is at work, so that it cannot be theirs."""
         try:
-            results: Sequence[Result] = self._submit(function, [item]).result()
+            results: Sequence[Result] = self._result(self._submit(function, [item]))
+        except LostTouch:
+            return self._alone(function, item, lost)
         except BrokenExecutor as error:
             cause = _cause(error)
         else:
             return results[0]
         try:
-            self._submit(function, []).result()
+            self._result(self._submit(function, []))
         except BrokenExecutor as error:  # it is not the item
             raise _no_workers(_cause(error)) from error
         return lost(item, cause)
 
+    @property
+    def _width(self) -> int:
+        return self._workers if self._cluster is None else max(1, self._cluster.width)
+
+    def _done(self, pending: Iterable[Future[Any]]) -> set[Future[Any]]:
+        if self._cluster is not None:
+            return self._cluster.wait(pending)
+        return wait(pending, return_when=FIRST_COMPLETED).done
+
+    def _result(self, future: Future[Any]) -> Sequence[Any]:
+        found: Sequence[Any] = (
+            future.result() if self._cluster is None else self._cluster.result(future)
+        )
+        return found
+
     def _submit(self, function: Callable[..., Any], batch: list[Item]) -> Future[Any]:
+        if self._cluster is not None:
+            self._cluster.reconnect()
         if self._given is not None:
             try:
                 return self._given.submit(function, batch)

@@ -8,7 +8,9 @@ from typing import Any
 import featureflow as ff
 from featureflow.document import Document
 from featureflow.run import join
-from featureflow.stores import Store
+from zounds.corpus import worker
+from zounds.corpus.home import Home
+from zounds.corpus.remote import ahead
 from zounds.index.hamming import UNREADABLE
 
 
@@ -21,32 +23,41 @@ class Stored:
     Parameters
     ----------
     model : type
-    store : Store
+    home : Home
         Where its documents are.
     names : sequence of str
         The features.
     """
 
-    def __init__(self, model: Any, store: Store, names: Sequence[str]) -> None:
+    def __init__(self, model: Any, home: Home, names: Sequence[str]) -> None:
         self._model = model
-        self._store = store
+        self._store = worker.open_store(home.job.place)
+        self._is_far = home.remote is not None
         self._prints = {name: model._fingerprint(name) for name in names}
 
     def lacking(self) -> Iterator[str]:
         """Yield the ids of documents of which not all of the features are stored."""
-        for entry in Document.entries(self._store):
+
+        def is_whole(entry: dict[str, Any]) -> bool:
             document = Document(self._store, entry["id"])
             values = (document.value(entry["token"], *each) for each in self._prints.items())
-            if not all(map(document.has, values)):
+            return all(map(document.has, values))
+
+        for entry, whole in ahead(is_whole, Document.entries(self._store), self._is_far):
+            if not whole:
                 yield entry["id"]
 
     def __iter__(self) -> Iterator[tuple[dict[str, Any], list[Any]]]:
         """Yield the entry and the features of each document of which they can be had."""
-        for entry in Document.entries(self._store):
-            try:
-                yield entry, self._read(entry)
-            except UNREADABLE:
-                continue
+        for entry, found in ahead(self._had, Document.entries(self._store), self._is_far):
+            if found is not None:
+                yield entry, found
+
+    def _had(self, entry: dict[str, Any]) -> list[Any] | None:
+        try:
+            return self._read(entry)
+        except UNREADABLE:
+            return None
 
     def _read(self, entry: dict[str, Any]) -> list[Any]:
         document, found = Document(self._store, entry["id"]), []

@@ -84,6 +84,8 @@ class View:
         """str : Differs when the documents or the index have changed."""
         if not self._home.exists():
             return ""
+        if self._home.remote:
+            return f"{self._home.remote.stamp()}-{self._home.catalogue.state().changes}"
         files = (
             self._home.path / CARD,
             self._home.store_path / "data.mdb",
@@ -121,7 +123,7 @@ class View:
         key = (unit, like)
         if key not in self._snapshots or self._snapshots[key][0] != changes:
             if not self._home.exists():  # to look into its store would make one
-                raise SearchError(f"{self._home.path} holds no sounds yet: add some first")
+                raise SearchError(f"{self._home} holds no sounds yet: add some first")
             found = searchable(self._home)
             ids = list(found.ids)
             rates = [found.rate] * len(ids)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import count
 from typing import Any, TypeVar
@@ -21,7 +22,7 @@ from zounds.corpus.catalogue import Catalogue
 from zounds.corpus.discover import one_line
 from zounds.corpus.outcome import Outcome
 from zounds.corpus.presets import preset
-from zounds.errors import AudioError
+from zounds.errors import AudioError, CorpusError
 
 Item = TypeVar("Item")
 
@@ -39,18 +40,21 @@ class Job:
     Parameters
     ----------
     place : str
-        The folder of its store.
+        The folder of its store, or the URL.
     preset : str
     model : str
         The digest of what was learned; empty before.
     seed : int or None
         With which sounds are studied, so that something is learned from them.
+    machine : str
+        The one that the folder is on.
     """
 
     place: str
     preset: str
     model: str
     seed: int | None = None
+    machine: str = field(default_factory=platform.node)
 
 
 @dataclass(frozen=True)
@@ -162,13 +166,19 @@ def _each(
 
 @lru_cache(maxsize=4)
 def open_store(place: str) -> Store:
-    """Return the store in a folder; the same one each time, while it is used."""
-    return ff.LmdbDatabase(place)
+    """Return the store in a folder or a bucket; the same one each time, while it is used."""
+    return ff.ObjectStore(place) if "://" in place else ff.LmdbDatabase(place)
 
 
 @lru_cache(maxsize=64)
 def _bench(job: Job, thread: int) -> tuple[Batch, Any]:
     # a batch belongs to one thread, and an executor that was given may have several
+    if "://" not in job.place and job.machine != platform.node():
+        raise CorpusError(
+            f"{job.place} is a folder on {job.machine}, and this is {platform.node()}: a database "
+            "takes writers of one machine only; give workers of others a corpus in a bucket, "
+            "such as s3://bucket/corpus"
+        )
     batch = Batch(open_store(job.place))
     return batch, model_of(job, batch)
 
