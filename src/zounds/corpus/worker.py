@@ -54,7 +54,7 @@ class Job:
     preset: str
     model: str
     seed: int | None = None
-    machine: str = field(default_factory=platform.node)
+    machine: str = field(default_factory=lambda: platform.node())
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ def test_an_index_that_was_damaged_there_is_made_anew(buckets, folder, elsewhere
     before = found(corpus, folder / "07.wav")
     bucket = ff.stores.bucket.Bucket(str(corpus._home), 5)
     name = json.loads(bucket.get("index/latest")[0])
-    (file,) = [n for n in bucket.names("index") if n.startswith(f"index/{name['digest']}/")]
+    (file,) = [n for n in bucket.names(f"index/{name['digest']}") if n.endswith(".generation")]
     content, version = bucket.get(file)
     bucket.put(file, content[:-1] + b"?" + b"", version)
     elsewhere()
