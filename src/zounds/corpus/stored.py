@@ -34,27 +34,28 @@ class Stored:
 
     def lacking(self) -> Iterator[str]:
         """Yield the ids of documents of which not all of the features are stored."""
-        for entry in Document.entries(self._store):
+        for entry in self.entries():
             document = Document(self._store, entry["id"])
             values = (document.value(entry["token"], *each) for each in self._prints.items())
             if not all(map(document.has, values)):
                 yield entry["id"]
 
-    def __iter__(self) -> Iterator[tuple[dict[str, Any], list[Any]]]:
-        """Yield the entry and the features of each document of which they can be had."""
-        for entry in Document.entries(self._store):
-            try:
-                yield entry, self._read(entry)
-            except UNREADABLE:
-                continue
+    def entries(self) -> Iterator[dict[str, Any]]:
+        """Yield the entry of each document."""
+        yield from Document.entries(self._store)
 
-    def _read(self, entry: dict[str, Any]) -> list[Any]:
+    def read(self, entry: dict[str, Any]) -> list[Any] | None:
+        """Return the features of a document; None where they cannot be had."""
         document, found = Document(self._store, entry["id"]), []
         try:
             for name, fingerprint in self._prints.items():
                 value = document.value(entry["token"], name, fingerprint)
                 found.append(join(list(document.chunks(self._model.features[name], value))))
             return found
-        except (KeyError, ff.CorruptRecord):  # then it is computed, if that is possible
+        except (KeyError, ff.CorruptRecord):
+            pass  # then it is computed, if that is possible
+        try:
             made = self._model(entry["id"])
             return [getattr(made, name) for name in self._prints]
+        except UNREADABLE:
+            return None
