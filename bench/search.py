@@ -25,6 +25,12 @@ from usearch.index import MetricKind, ScalarKind
 from usearch.index import search as usearch_search
 
 import zounds
+from zounds.corpus.generation import Generation
+from zounds.corpus.hits import Limits
+from zounds.corpus.known import Fact, Known
+from zounds.corpus.ranking import by_codes
+from zounds.corpus.shelf import Shelf
+from zounds.corpus.spaces import KIND, BitSpace, Layer
 from zounds.index import Codes, kinds
 from zounds.index.segment import Coded
 from zounds.index.segments import Segments
@@ -170,7 +176,11 @@ def measure(data: Path | None, large: bool = False) -> Iterator[str]:
         yield ""
         yield from _others(corpora)
         yield ""
+        yield from _two_threads()
+        yield ""
         yield from _on_disk(place)
+        yield ""
+        yield from _of_a_corpus(place)
 
 
 def _beside_faiss(name: str, make: Any, count: int, probe: Probe) -> Iterator[str]:
@@ -253,6 +263,64 @@ def _ways(codes: np.ndarray, k: int) -> dict[str, Callable[[np.ndarray], np.ndar
         "usearch": by_usearch,
         "numpy": by_numpy,
     }
+
+
+def _two_threads() -> Iterator[str]:
+    """Yield how much sooner two threads are done than one, by the clock."""
+    yield "Random codes, k = 10, by the clock."
+    yield ""
+    yield "| N | queries | one thread | two threads | one / two | wanted |"
+    yield "|---|---|---|---|---|---|"
+    queries = random_codes(100, 9)
+    for count in SIZES[1:]:
+        ours = Codes(random_codes(count))
+        for batch in (1, 100):
+            one, two = best(
+                lambda: ours.search(queries[:batch], 10, 1),  # noqa: B023
+                lambda: ours.search(queries[:batch], 10, 2),  # noqa: B023
+                clock=time.perf_counter,
+            )
+            yield (
+                f"| {count:.0e} | {batch} | {one * 1e3:.2f} ms | {two * 1e3:.2f} ms | "
+                f"{one / two:.1f} | >= 1.6 |"
+            )
+
+
+def _of_a_corpus(folder: Path, documents: int = 10**6, segments: int = 10) -> Iterator[str]:
+    """Yield what it takes to open and to search what a corpus has indexed."""
+    facts = (
+        Fact(f"{n:08d}", f"sound {n}.wav", f"file:///s/{n % 999}/{n}.wav", n % 60, 44100, 1 + n % 2)
+        for n in range(documents)
+    )
+    codes = random_codes(documents * segments)
+    vectors = np.random.default_rng(1).integers(-127, 128, (len(codes), 64), np.int8)
+    rate, offsets = zounds.SampleRate(1, 1), np.arange(documents + 1) * segments
+    space = BitSpace({KIND: Layer(codes[:documents], vectors[:documents])})
+    layers = {KIND: Layer(codes, vectors)}
+    made = Generation("", BITS, Known.of(facts), rate, offsets, space, layers)
+    shelf = folder / "shelf"
+    Shelf(shelf).put(made)
+    del made, layers, vectors
+    yield f"| what a corpus of {len(codes):.0e} segments has indexed | measured | wanted |"
+    yield "|---|---|---|"
+    opened = min(_seconds(Shelf(shelf).latest) for _ in range(5))
+    yield f"| opening it | {opened * 1e3:.1f} ms | < 50 ms |"
+    found = Shelf(shelf).latest()
+    query = Layer(random_codes(1, 9), None)
+    for name, where in {
+        "all sounds": None,
+        "a folder": zounds.Where(folder="7"),
+        "a folder, 10 to 20 s, stereo": zounds.Where("7", (10, 20), channels=2),
+        "a word in the name": zounds.Where(text="77"),
+    }.items():
+
+        def search(where: zounds.Where | None = where) -> None:
+            live = Limits(where=where).live(found)
+            next(by_codes(found, "segment", found.segments[KIND], query, live), None)
+
+        first, again = _seconds(search), min(_seconds(search) for _ in range(5))
+        yield f"| the first search among {name} | {first * 1e3:.0f} ms | |"
+        yield f"| the same again | {again * 1e3:.0f} ms | |"
 
 
 def _documents(count: int, codes: int, seed: int) -> list[Coded]:

@@ -14,10 +14,16 @@ import numpy as np
 import featureflow as ff
 import zounds
 from featureflow.codec import decode, encode
+from zounds.corpus.generation import Generation
+from zounds.corpus.known import Fact, Known
+from zounds.corpus.shelf import Shelf
+from zounds.corpus.spaces import Layer, Neighbourhoods
 from zounds.index.segment import Coded
 from zounds.index.segments import Segments
+from zounds.learn.binary import Hyperplanes
 
 INDEX = Path(__file__).parent / "v1" / "index"
+GENERATION = Path(__file__).parent / "v1" / "generation"
 GOLDEN = json.loads((Path(__file__).parent / "v1.json").read_text())
 
 VALUES = {
@@ -125,3 +131,51 @@ def test_an_index_is_written_the_same(tmp_path):
     write_index(tmp_path)
     written = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name != "lock"}
     assert written == {path.name: path.read_bytes() for path in INDEX.iterdir()}
+
+
+def generation():
+    """Three documents: codes that are collapsed and such that are not, with vectors and planes."""
+    names = ("a.wav", "gr\u00fcn.wav", "c.wav")
+    uris = ("file:///s/a.wav", "zip:file:///s/k.zip!/gr%C3%BCn.wav", "https://x.org/c.wav")
+    facts = [
+        Fact(f"id {n}", name, uri, 1.5 + n, 44100.0, n + 1)
+        for n, (name, uri) in enumerate(zip(names, uris, strict=True))
+    ]
+    offsets = np.array([0, 4, 5, 9])
+    same = np.array([[1, 2]] * 5 + [[3, 4]] * 4, "u1")
+    other = np.arange(18, dtype="u1").reshape(9, 2)
+    vectors = np.arange(27, dtype="i1").reshape(9, 3)
+    segments = {"kind": Layer(same, vectors), "same": Layer(other, -vectors)}
+    clips = {like: Layer(layer.codes[:3], layer.vectors[:3]) for like, layer in segments.items()}
+    planes = Hyperplanes(np.array([0.5, 0.25, 0]), np.arange(48.0).reshape(3, 16) - 20)
+    space = Neighbourhoods(clips, {"kind": planes, "same": planes})
+    rate = zounds.SampleRate(Fraction(7, 10), Fraction(8, 10))
+    return Generation("fingerprint", 16, Known.of(facts), rate, offsets, space, segments)
+
+
+def test_what_a_corpus_has_indexed_is_read(tmp_path):
+    shelf = Shelf(shutil.copytree(GENERATION, tmp_path / "index"))
+    assert list(shelf.problems()) == []
+    found, expected = shelf.latest(), generation()
+    assert (found.fingerprint, found.bits, found.rate) == ("fingerprint", 16, expected.rate)
+    assert found.typical == expected.typical
+    for name in ("ids", "names", "uris", "folders", "seconds", "samplerates", "channels"):
+        assert list(getattr(found.known, name)) == list(getattr(expected.known, name))
+    assert found.known.passing(zounds.Where(folder="k.zip")).tolist() == [False, True, False]
+    assert found.offsets.tolist() == [0, 4, 5, 9]
+    for unit in ("clip", "segment"):
+        for like, layer in expected.layers(unit).items():
+            np.testing.assert_array_equal(found.layers(unit)[like].codes, layer.codes)
+            np.testing.assert_array_equal(found.layers(unit)[like].vectors, layer.vectors)
+    distances, rows = found.segments["kind"].prepared.search(np.array([[3, 4]], "u1"), 6)
+    assert (distances.tolist(), rows.tolist()) == ([[0] * 4 + [3] * 2], [[5, 6, 7, 8, 0, 1]])
+    query = np.eye(3, dtype="f4")
+    for like in ("kind", "same"):
+        ours, theirs = (one.space.queries(query, like, "clip") for one in (found, expected))
+        np.testing.assert_array_equal(ours.codes, theirs.codes)
+
+
+def test_what_a_corpus_has_indexed_is_written_the_same(tmp_path):
+    Shelf(tmp_path).put(generation())
+    written = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert written == {path.name: path.read_bytes() for path in GENERATION.iterdir()}

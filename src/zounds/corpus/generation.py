@@ -21,6 +21,23 @@ _ROWS = 4096
 
 
 @dataclass(frozen=True, eq=False)
+class Embedded:
+    """What documents have that the space is made of, so that the next one need not read it.
+
+    Parameters
+    ----------
+    tokens : sequence of str
+        What stands for the content of each document.
+    clips : np.ndarray [shape=(n, d)]
+    segments : np.ndarray [shape=(rows, d)]
+    """
+
+    tokens: Sequence[str]
+    clips: npt.NDArray[Any]
+    segments: npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
 class Generation:
     """The documents of a corpus, as they can be searched.
 
@@ -39,6 +56,8 @@ class Generation:
     space : Space
         With the clips, one for each document.
     segments : dict of str to Layer
+    embedded : Embedded or None
+        None where all is read anew.
     """
 
     fingerprint: str
@@ -48,6 +67,7 @@ class Generation:
     offsets: npt.NDArray[np.int64] = field(repr=False)
     space: Space = field(repr=False)
     segments: dict[str, Layer] = field(repr=False)
+    embedded: Embedded | None = field(default=None, repr=False)
 
     @property
     def ids(self) -> Sequence[str]:
@@ -99,11 +119,14 @@ class Sound:
         What is known of it.
     clip : np.ndarray [shape=(1, d)]
     segments : ConstantRateTimeSeries [shape=(m, d)]
+    token : str
+        Stands for the content that it was made from.
     """
 
     fact: Fact
     clip: Any = field(repr=False)
     segments: Any = field(repr=False)
+    token: str = ""
 
 
 def generation(preset: Any, fingerprint: str, sounds: Iterable[Sound]) -> Generation:
@@ -121,16 +144,18 @@ def generation(preset: Any, fingerprint: str, sounds: Iterable[Sound]) -> Genera
     SearchError
         If there are none.
     """
-    facts, clips, segments = [], [], []
+    facts, tokens, clips, segments = [], [], [], []
     rate = None
     for sound in sounds:
         facts.append(sound.fact)
+        tokens.append(sound.token)
         clips.append(np.asarray(sound.clip))
         segments.append(np.asarray(sound.segments))
         rate = sound.segments.samplerate
     if rate is None:
         raise SearchError("there are no sounds to index: add some first")
-    space: Space = preset.space(np.concatenate(clips))
+    embedded = Embedded(tokens, np.concatenate(clips), np.concatenate(segments))
+    space: Space = preset.space(embedded.clips)
     return Generation(
         fingerprint=fingerprint,
         bits=preset.bits,
@@ -138,7 +163,8 @@ def generation(preset: Any, fingerprint: str, sounds: Iterable[Sound]) -> Genera
         rate=rate,
         offsets=np.cumsum([0, *map(len, segments)], dtype=np.int64),
         space=space,
-        segments=_layers(space, np.concatenate(segments)),
+        segments=_layers(space, embedded.segments),
+        embedded=embedded,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from featureflow.errors import InvalidParameter
 from zounds.corpus.outcome import Outcome
 from zounds.corpus.places import shown
 from zounds.corpus.where import Where
@@ -69,7 +70,7 @@ class Known:
     folder_of : np.ndarray of int32 [shape=(n,)]
         In which of the folders each lies.
     seconds, samplerates : np.ndarray of float64 [shape=(n,), unit=s, Hz]
-    channels : np.ndarray of uint8 [shape=(n,)]
+    channels : np.ndarray of uint16 [shape=(n,)]
     """
 
     ids: Sequence[str] = field(repr=False)
@@ -79,7 +80,7 @@ class Known:
     folder_of: npt.NDArray[np.int32] = field(repr=False)
     seconds: npt.NDArray[np.float64] = field(repr=False)
     samplerates: npt.NDArray[np.float64] = field(repr=False)
-    channels: npt.NDArray[np.uint8] = field(repr=False)
+    channels: npt.NDArray[np.uint16] = field(repr=False)
 
     @staticmethod
     def of(facts: Iterable[Fact]) -> Known:
@@ -96,7 +97,7 @@ class Known:
             folder_of=np.array([places[folder] for folder in found], np.int32),
             seconds=np.array([fact.seconds for fact in facts], np.float64),
             samplerates=np.array([fact.samplerate for fact in facts], np.float64),
-            channels=np.array([fact.channels for fact in facts], np.uint8),
+            channels=np.array([fact.channels for fact in facts], np.uint16),
         )
 
     def __len__(self) -> int:
@@ -113,6 +114,8 @@ class Known:
 
     def passing(self, where: Where) -> Mask:
         """Return which sounds are wanted [shape=(n,)]."""
+        if not isinstance(where, Where):
+            raise InvalidParameter(f"where={where!r}: give a zounds.Where")
         passed = np.ones(len(self), bool)
         if where.folder:
             within = np.array([where.holds_folder(folder) for folder in self.folders], bool)

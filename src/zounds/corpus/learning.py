@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from featureflow.document import Document
+from zounds.arrays import ConstantRateTimeSeries
 from zounds.corpus import discover, ingest, worker
-from zounds.corpus.generation import Sound, generation
+from zounds.corpus.generation import Generation, Sound, generation
 from zounds.corpus.home import Home
 from zounds.corpus.ingest import Tell
 from zounds.corpus.known import Fact
@@ -75,15 +77,19 @@ def index(home: Home, pool: Pool, tell: Tell) -> int:
     state = home.catalogue.state()
     if not home.job.model:
         raise NotTrained(f"{home} has learned no codes yet: call learn()")
-    indexed = home.indexed()
-    if state.indexed == state.changes and indexed is not None and not any(home.shelf.problems()):
-        return len(indexed.known)
+    before = None if any(home.shelf.problems()) else home.indexed()
+    if state.indexed == state.changes and before is not None:
+        return len(before.known)
     model = home.model
     lacking = list(Stored(model, home, _CODES).lacking())
-    for _id, why in _completed(pool, home.job, _CODES, lacking, "coding", tell):
+    failed = dict(_completed(pool, home.job, _CODES, lacking, "coding", tell))
+    for _id, why in failed.items():
         warnings.warn(f"{model(_id)._name} is not indexed: {why}", stacklevel=3)
+    fingerprint = home.fingerprint()
+    if before is not None and before.fingerprint != fingerprint:
+        before = None
     stored = Stored(model, home, ("facts", *_CODES))
-    made = generation(preset(home.card()["preset"]), home.fingerprint(), _sounds(stored))
+    made = generation(preset(home.card()["preset"]), fingerprint, _sounds(stored, before, failed))
     home.publish(made)
     home.catalogue.update(indexed=state.changes)
     return len(made.known)
@@ -107,9 +113,54 @@ def _completed(
             tell(Progress(stage, done, len(lacking)))
 
 
-def _sounds(stored: Stored) -> Iterator[Sound]:
+def _sounds(stored: Stored, before: Generation | None, failed: Container[str]) -> Iterator[Sound]:
     """Yield what is indexed of each document that can be read; the workers told of the others."""
-    for entry, (facts, clip, segments) in stored:
-        numbers = (facts["seconds"], facts["samplerate"], facts["channels"])
-        uri = entry["roots"]["meta"]["uri"]
-        yield Sound(Fact(entry["id"], entry["name"], uri, *numbers), clip, segments)
+    indexed = _Indexed(before)
+
+    def read(entry: dict[str, Any]) -> list[Any] | None:
+        if entry["id"] in failed:
+            return None
+        return indexed.read(entry) or stored.read(entry)
+
+    for entry, values in stored.each(read):
+        if values is not None:
+            facts, clip, segments = values
+            numbers = (facts["seconds"], facts["samplerate"], facts["channels"])
+            uri = entry["roots"]["meta"]["uri"]
+            fact = Fact(entry["id"], entry["name"], uri, *numbers)
+            yield Sound(fact, clip, segments, entry["token"])
+
+
+class _Indexed:
+    """What was indexed before: of the same content, it need not be read from the store again.
+
+    Parameters
+    ----------
+    generation : Generation or None
+        Of what would be computed in the same way now.
+    """
+
+    def __init__(self, generation: Generation | None) -> None:
+        self._places: dict[str, int] = {}
+        if generation is not None and generation.embedded is not None:
+            known = generation.known
+            self._places = {_id: row for row, _id in enumerate(known.ids)}
+            self._embedded, self._rate = generation.embedded, generation.rate
+            self._offsets = generation.offsets.tolist()
+            self._facts = {
+                "seconds": known.seconds.tolist(),
+                "samplerate": known.samplerates.tolist(),
+                "channels": known.channels.tolist(),
+            }
+
+    def read(self, entry: dict[str, Any]) -> list[Any] | None:
+        """Return the facts, the clip and the segments of a document; None if it is another now."""
+        row = self._places.get(entry["id"])
+        if row is None or self._embedded.tokens[row] != entry["token"]:
+            return None
+        segments = self._embedded.segments[self._offsets[row] : self._offsets[row + 1]]
+        return [
+            {name: column[row] for name, column in self._facts.items()},
+            self._embedded.clips[row : row + 1],
+            ConstantRateTimeSeries(segments, self._rate),
+        ]

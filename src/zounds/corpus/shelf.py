@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from featureflow.codec import decode, encode
 from featureflow.errors import CorruptRecord
-from zounds.corpus.generation import Generation
+from zounds.corpus.generation import Embedded, Generation
 from zounds.corpus.known import Known
 from zounds.corpus.spaces import Codes, Layer, Numbers, Vectors
 from zounds.errors import CorpusError, DamagedIndex
@@ -103,6 +103,14 @@ class _Generation(Generation):
     @cached_property
     def offsets(self) -> npt.NDArray[np.int64]:
         return self._columns["offsets"]
+
+    @cached_property
+    def embedded(self) -> Embedded | None:
+        columns = self._columns
+        if "raw.clips" not in columns:
+            return None
+        tokens = list(Texts(columns, "tokens"))
+        return Embedded(tokens, columns["raw.clips"], columns["raw.segments"])
 
 
 class Shelf:
@@ -247,4 +255,8 @@ def _arrays(generation: Generation) -> dict[str, Any]:
                 arrays[f"{unit}.{like}.vectors"] = layer.vectors
             for name, array in layer.prepared.arrays().items():
                 arrays[f"{unit}.{like}.{name}"] = array
+    if generation.embedded is not None:
+        arrays |= texts("tokens", list(generation.embedded.tokens))
+        arrays["raw.clips"] = generation.embedded.clips
+        arrays["raw.segments"] = generation.embedded.segments
     return arrays

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import featureflow as ff
 from featureflow.document import Document
@@ -12,6 +12,8 @@ from zounds.corpus import worker
 from zounds.corpus.home import Home
 from zounds.corpus.remote import ahead
 from zounds.index.hamming import UNREADABLE
+
+T = TypeVar("T")
 
 
 class Stored:
@@ -43,29 +45,26 @@ class Stored:
             values = (document.value(entry["token"], *each) for each in self._prints.items())
             return all(map(document.has, values))
 
-        for entry, whole in ahead(is_whole, Document.entries(self._store), self._is_far):
+        for entry, whole in self.each(is_whole):
             if not whole:
                 yield entry["id"]
 
-    def __iter__(self) -> Iterator[tuple[dict[str, Any], list[Any]]]:
-        """Yield the entry and the features of each document of which they can be had."""
-        for entry, found in ahead(self._had, Document.entries(self._store), self._is_far):
-            if found is not None:
-                yield entry, found
+    def each(self, do: Callable[[dict[str, Any]], T]) -> Iterator[tuple[dict[str, Any], T]]:
+        """Yield the entry of each document, with what is made of it."""
+        return ahead(do, Document.entries(self._store), self._is_far)
 
-    def _had(self, entry: dict[str, Any]) -> list[Any] | None:
-        try:
-            return self._read(entry)
-        except UNREADABLE:
-            return None
-
-    def _read(self, entry: dict[str, Any]) -> list[Any]:
+    def read(self, entry: dict[str, Any]) -> list[Any] | None:
+        """Return the features of a document; None where they cannot be had."""
         document, found = Document(self._store, entry["id"]), []
         try:
             for name, fingerprint in self._prints.items():
                 value = document.value(entry["token"], name, fingerprint)
                 found.append(join(list(document.chunks(self._model.features[name], value))))
             return found
-        except (KeyError, ff.CorruptRecord):  # then it is computed, if that is possible
+        except (KeyError, ff.CorruptRecord):
+            pass  # then it is computed, if that is possible
+        try:
             made = self._model(entry["id"])
             return [getattr(made, name) for name in self._prints]
+        except UNREADABLE:
+            return None

@@ -110,3 +110,49 @@ def test_a_sound_that_is_gone_is_learned_from_by_what_is_stored(tmp_path, folder
     # its descriptors are there: it is coded, and found
     assert corpus.index(workers=1) == 9
     assert corpus.search(folder / "4.wav")[0].name == "4.wav"
+
+
+# ---------------------------------------------------------------------------- what is new
+
+
+def anew(corpus, folder):
+    """What would be indexed if nothing had been before."""
+    again = zounds.Corpus(shutil.copytree(corpus.path, folder))
+    shutil.rmtree(again.path / "index")
+    assert again.index(workers=1) == len(again)
+    return again._home.shelf.digest()
+
+
+def test_an_index_is_the_same_whatever_was_indexed_before(corpus, folder, save, tmp_path):
+    corpus.learn(workers=1)
+    corpus.index(workers=1)
+    steps = {
+        "added": lambda: corpus.add(save(tmp_path / "new.wav", 91), workers=1),
+        "renamed": lambda: (tmp_path / "new.wav").rename(tmp_path / "other.wav"),
+        "found": lambda: corpus.add(tmp_path / "other.wav", workers=1),
+        "changed": lambda: corpus.add(save(tmp_path / "other.wav", 92, seconds=0.9), workers=1),
+        "removed": lambda: corpus.remove(next(iter(corpus))),
+        "nothing": lambda: None,
+        "learned": lambda: corpus.learn(seed=3, workers=1),
+    }
+    digests = []
+    for name, step in steps.items():
+        step()
+        corpus.index(workers=1)
+        assert corpus._home.shelf.digest() == anew(corpus, tmp_path / name), name
+        assert corpus.check().problems == ()
+        digests.append(corpus._home.shelf.digest())
+    assert len(set(digests)) == 5  # a file that was renamed, and nothing, change nothing
+
+
+def test_of_sounds_that_were_indexed_nothing_is_read_again(corpus, save, tmp_path):
+    corpus.learn(workers=1)
+    corpus.index(workers=1)
+    store = corpus.random(0).database
+    record = next(key for key in store.keys("values/") if "/facts/" in key)
+    before = store.read(record)
+    store.write({record: b"damaged"})  # which nobody sees
+    corpus.add(save(tmp_path / "new.wav", 91), workers=1)
+    assert corpus.index(workers=1) == 10
+    store.write({record: before})
+    assert corpus._home.shelf.digest() == anew(corpus, tmp_path / "anew")

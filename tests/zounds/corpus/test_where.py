@@ -83,6 +83,12 @@ def test_what_says_nothing_is_refused(given, said):
         Where(**given)
 
 
+def test_what_is_no_where_is_refused(notes):
+    for use in (notes.passing, lambda where: notes.search(bytes(16), where=where)):
+        with pytest.raises(ff.InvalidParameter, match="where={'text': 'a'}: give a zounds.Where"):
+            use({"text": "a"})
+
+
 def test_it_shows_what_was_asked_for():
     assert repr(Where()) == "Where()"
     assert not Where(text="", folder=[])
