@@ -77,9 +77,8 @@ class Crowd(CorpusLibrary):
             vectors.clip(-127, 127).astype(np.int8),
         )
 
-    def facts(self) -> Facts:
-        """Return what is known of the crowd."""
-        return self._crowd
+    def _read_known(self) -> tuple[Facts, int]:
+        return self._crowd, 0
 
     def snapshot(self, unit: str, like: str = "kind") -> Coded:
         """Return vectors that nobody computed."""

@@ -168,7 +168,7 @@ interface SearchOptions {
 }
 
 export const api = {
-  info: () => get<Info>('/api/info', { timeout: 10_000 }),
+  info: () => get<Info>('/api/info', { timeout: 60_000 }),
 
   search: (what: Place | string, { unit, like, n, filters, signal }: SearchOptions) => {
     const query: Record<string, string> = {

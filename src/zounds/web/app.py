@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
+import threading
+from collections.abc import AsyncIterator
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -80,7 +83,7 @@ def app_of(
         docs_url=None,
         redoc_url=None,
         default_response_class=Json,
-        lifespan=None if repl is None else repl.lifespan,
+        lifespan=lambda app: _life(app, repl),
     )
     app.state.desk = Desk(library, MAX_UPLOAD_SECONDS)
     app.state.lanes = Lanes()
@@ -104,6 +107,13 @@ def app_of(
         app.include_router(repl.router)
     page.add(app)
     return Guard(app, hosts)
+
+
+@contextlib.asynccontextmanager
+async def _life(app: FastAPI, repl: Any) -> AsyncIterator[None]:
+    threading.Thread(target=app.state.desk.warm, daemon=True).start()
+    async with contextlib.nullcontext() if repl is None else repl.lifespan(app):
+        yield
 
 
 def _add_corpus(app: FastAPI) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+import featureflow as ff
 from featureflow.sources import Source
 from zounds.corpus.search import Like, Unit
 from zounds.errors import SearchError
@@ -48,6 +50,12 @@ class Desk:
         self._counted = lru_cache(maxsize=256)(self._count)
 
     # ------------------------------------------------------------------ what there is
+
+    def warm(self) -> None:
+        """Read what the first question needs, which takes seconds of a large corpus."""
+        with contextlib.suppress(ff.Error, Refused):  # whoever asks is told
+            self.info()
+            self._coded(self.library.units[0], "kind")
 
     def info(self) -> dict[str, Any]:
         """Return ``/api/info``, as far as the library knows it."""
