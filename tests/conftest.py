@@ -151,6 +151,16 @@ class _Buckets:
         self._server.kill()
         self._server.wait()
 
+    def environment(self):
+        """Return what processes have to know."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ALLOW_HTTP": "true",
+            "AWS_ACCESS_KEY_ID": "anybody",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_REGION": "us-east-1",
+        }
+
     def url(self):
         """Return the URL of a place where nothing is."""
         return f"s3://bucket/{uuid.uuid4().hex}"
@@ -187,13 +197,7 @@ def _buckets():
 @pytest.fixture
 def buckets(_buckets, monkeypatch):
     """A real server of objects that speaks S3, which the environment points to."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": _buckets.endpoint,
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "anybody",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_REGION": "us-east-1",
-    }.items():
+    for name, value in _buckets.environment().items():
         monkeypatch.setenv(name, value)
     yield _buckets
     _buckets.misbehave("nothing", 0)

@@ -98,7 +98,7 @@ class Home:
         index/         what is searched, as it was when the index was built
         lock           held by the one process that changes something
 
-    In a bucket there is the same, but for the lock; `path` then is a folder of this machine, for
+    In a bucket there is the same; `path` then is a folder of this machine, for
     what can be made or fetched again. `str` says where the corpus is.
 
     Parameters
@@ -307,10 +307,17 @@ class Home:
             ) from None
         except OSError as error:
             raise self._unwritable(error) from error
+        lease = self.remote.lease if self.remote and self._lock.lock_counter == 1 else None
         try:
-            if not self.exists():
-                self._found()
-            yield
+            if lease:
+                lease.take()
+            try:
+                if not self.exists():
+                    self._found()
+                yield
+            finally:
+                if lease:
+                    lease.give_back()
         finally:
             self._lock.release()
 

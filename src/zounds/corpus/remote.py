@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 from featureflow.downloads import folder as cache
 from featureflow.stores.bucket import Bucket, Outrun
+from zounds.corpus import lease
+from zounds.corpus.lease import Lease
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -37,6 +39,7 @@ class Remote:
         store/                  an `ObjectStore`
         index/latest            the digest of the index, and its files with theirs
         index/<digest>/<file>   the files of a folder
+        lock                    who changes it, if somebody does
 
     Parameters
     ----------
@@ -46,6 +49,7 @@ class Remote:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         self._bucket = Bucket(self.url, _PATIENCE)
+        self.lease = Lease(self.url)
         self._read: dict[str, tuple[float, bytes | None]] = {}
         of = f"{os.environ.get('AWS_ENDPOINT_URL', '')} {self.url}".encode()
         name = hashlib.blake2b(of, digest_size=16).hexdigest()
@@ -62,7 +66,7 @@ class Remote:
 
     def others(self) -> str | None:
         """Return the name of something that is there; None where nothing is."""
-        return next(self._bucket.names(""), None)
+        return next((name for name in self._bucket.names("") if name != lease.NAME), None)
 
     def size(self) -> int:
         """Return how much there is [unit=bytes]."""

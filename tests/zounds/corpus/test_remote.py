@@ -1,6 +1,8 @@
 """A corpus in a bucket: as one in a folder, and wherever somebody looks at it from."""
 
 import json
+import os
+import platform
 import signal
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import pytest
 
 import featureflow as ff
 import zounds
+from zounds.corpus import lease
 
 pytest.importorskip("obstore")
 
@@ -46,6 +49,15 @@ def filled(place, folder):
     return corpus
 
 
+@pytest.fixture(scope="module")
+def place(_buckets, folder):
+    """Where a corpus of the sounds is, with an index."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in _buckets.environment().items():
+            patch.setenv(name, value)
+        return str(filled(_buckets.url(), folder)._home)
+
+
 def stored(corpus):
     names = [name for name, feature in type(corpus.random(0)).features.items() if feature.store]
     return {document._id: [document._digest(name) for name in names] for document in corpus}
@@ -78,8 +90,7 @@ def test_it_does_what_a_folder_does(buckets, folder, tmp_path, save, elsewhere):
         again.compact()
 
 
-def test_the_index_is_fetched_once(buckets, folder, elsewhere):
-    place = str(filled(buckets.url(), folder)._home)
+def test_the_index_is_fetched_once(buckets, place, folder, elsewhere):
     elsewhere()
     buckets.asked()
     for _ in range(3):
@@ -115,12 +126,12 @@ def test_a_server_that_fails_for_a_while_costs_nothing(buckets, folder, agrees):
 
 ADD = """
 import sys, zounds
-from featureflow.stores import bucket
 from zounds.corpus import worker
 corpus = zounds.Corpus(sys.argv[1])
 import featureflow as ff
 worker.open_store = lambda place: store
 store = ff.ObjectStore(sys.argv[1] + "/store", patience=1)
+corpus._home.remote.lease._bucket._patience = 1
 from concurrent.futures import ThreadPoolExecutor
 with ThreadPoolExecutor(1) as executor:
     try: corpus.add(sys.argv[2], executor=executor)
@@ -167,6 +178,82 @@ def test_a_run_that_was_killed_is_finished_by_another(buckets, folder, agrees, e
     agrees(corpus)
 
 
+CHANGING = """
+import platform, sys, zounds
+platform.node = lambda: sys.argv[2]
+with zounds.Corpus(sys.argv[1]).changing():
+    print("changing", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def changing(tmp_path):
+    """A function: place, name of a machine -> a process there that changes the corpus."""
+    started = []
+
+    def start(place, machine):
+        process = subprocess.Popen(
+            [sys.executable, "-c", CHANGING, place, machine],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / machine)},
+        )
+        started.append(process)
+        assert process.stdout.readline() == "changing\n"
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_one_machine_changes_it_at_a_time(buckets, folder, changing):
+    place = buckets.url()
+    other = changing(place, "other")
+    with pytest.raises(zounds.CorpusError, match=rf"process {other.pid} on other is changing s3"):
+        zounds.Corpus(place).add(folder / "00.wav", workers=1)
+    other.communicate("\n")
+    assert len(zounds.Corpus(place).add(folder / "00.wav", workers=1).ok) == 1
+
+
+def test_who_was_killed_does_not_hold_it_for_long(buckets, folder, changing, monkeypatch):
+    place = buckets.url()
+    here = changing(place, platform.node())
+    here.kill()
+    here.wait()
+    zounds.Corpus(place).add(folder / "00.wav", workers=1)
+    other = changing(place, "other")
+    other.kill()
+    with pytest.raises(zounds.CorpusError, match="if it was killed, 60 s"):
+        zounds.Corpus(place).add(folder / "01.wav", workers=1)
+    monkeypatch.setattr(lease, "_VOID", 0.5)
+    time.sleep(0.6)
+    assert len(zounds.Corpus(place).add(folder / "01.wav", workers=1).ok) == 1
+
+
+def test_it_is_held_as_long_as_it_is_renewed_and_a_loss_is_told(buckets, folder, monkeypatch):
+    monkeypatch.setattr(lease, "_RENEWED", 0.1)
+    corpus = zounds.Corpus(buckets.url())
+    bucket = corpus._home.remote._bucket
+
+    def lose_it():
+        with corpus.changing():
+            first = json.loads(bucket.get("lock")[0])
+            time.sleep(0.5)
+            second = json.loads(bucket.get("lock")[0])
+            assert first["renewed"] < second["renewed"]
+            bucket.delete(["lock"])
+            time.sleep(0.3)
+            bucket.put("lock", json.dumps({**second, "holder": "other"}).encode(), None)
+
+    with pytest.warns(UserWarning, match="do the same again"):
+        lose_it()
+    assert json.loads(bucket.get("lock")[0])["holder"] == "other"
+
+
 def test_a_place_that_holds_other_things_is_refused(buckets, folder):
     place = buckets.url()
     ff.stores.bucket.Bucket(place, 5).put("thesis.txt", b"years of work", None)
@@ -182,8 +269,8 @@ def test_a_corpus_that_is_not_there_is_told(buckets):
         corpus.learn()
 
 
-def test_an_index_that_was_damaged_there_is_made_anew(buckets, folder, elsewhere):
-    corpus = filled(buckets.url(), folder)
+def test_an_index_that_was_damaged_there_is_made_anew(buckets, place, folder, elsewhere):
+    corpus = zounds.Corpus(place)
     before = found(corpus, folder / "07.wav")
     bucket = ff.stores.bucket.Bucket(str(corpus._home), 5)
     name = json.loads(bucket.get("index/latest")[0])
