@@ -34,6 +34,7 @@ from zounds.dsp.timbre_frames import TimbreFrames
 from zounds.dsp.windows import Hamming, Hann, Vorbis
 from zounds.errors import (
     AudioError,
+    BackendError,
     CorpusError,
     LearningError,
     NoAudio,
@@ -86,6 +87,7 @@ __all__ = [
     "AudioSamples",
     "AudioSamplesFeature",
     "BFCC",
+    "BackendError",
     "BarkBands",
     "BarkScale",
     "ConstantRateTimeSeries",

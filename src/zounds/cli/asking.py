@@ -11,7 +11,7 @@ import typer
 
 from zounds.cli import options, printing
 from zounds.cli.guard import say
-from zounds.cli.options import AsJson, CorpusPath, Count, Workers
+from zounds.cli.options import AsJson, CorpusPath, Count, Index, Workers
 from zounds.cli.progress import Meter
 from zounds.corpus import export as exports
 from zounds.corpus.outcome import Outcome
@@ -79,6 +79,7 @@ def search(
     bits_only: Annotated[
         bool, typer.Option("--bits-only", help="Compare codes alone, and no vectors.")
     ] = False,
+    index: Index = None,
     as_json: AsJson = False,
 ) -> None:
     """Find what sounds like a sound.
@@ -100,6 +101,7 @@ def search(
         rerank=not bits_only,
         more=[options.query(chosen, one) for one in more or ()],
         less=[options.query(chosen, one) for one in less or ()],
+        backend=index,
     )
     if as_json:
         code = base64.b64encode(found.query.tobytes()).decode()

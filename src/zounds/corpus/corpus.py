@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import featureflow as ff
-from zounds.corpus import care, discover, ingest, learning, search
+from zounds.corpus import care, discover, ingest, learning, publishing, search
 from zounds.corpus.care import Check, Compacted, Info
 from zounds.corpus.evaluation import Evaluation, Labels, evaluate
 from zounds.corpus.home import Home
@@ -112,8 +112,6 @@ class Corpus:
     def __contains__(self, _id: object) -> bool:
         known = isinstance(_id, str) and _id != "" and self.exists()
         return known and bool(self._home.model.exists(_id))
-
-    # ------------------------------------------------------------------ filling it
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -229,8 +227,6 @@ class Corpus:
         with self._home.changing():
             return care.remove(self._home, things)
 
-    # ------------------------------------------------------------------ learning, indexing
-
     def learn(
         self,
         sources: Any = None,
@@ -290,8 +286,6 @@ class Corpus:
         with self._home.changing(), telling(self._home, progress, "coding") as tell:
             return learning.index(self._home, pool, tell)
 
-    # ------------------------------------------------------------------ searching
-
     def search(
         self,
         query: Any,
@@ -304,6 +298,7 @@ class Corpus:
         rerank: bool = True,
         more: Sequence[Any] = (),
         less: Sequence[Any] = (),
+        backend: Any = None,
     ) -> SearchResults:
         """Return what sounds most like something.
 
@@ -331,6 +326,8 @@ class Corpus:
             False for the order of the codes alone.
         more, less : sequence of what `query` may be, but codes
             Further sounds that hits shall be like, and such that they shall not be like.
+        backend : str, Backend or None
+            The address of a server that the corpus was published to; see `publish`.
 
         Returns
         -------
@@ -347,7 +344,9 @@ class Corpus:
         """
         search.check_counts(n_results=n_results, per_file=per_file)
         asked = search.Asked(unit, like, start, duration)
-        return search.search(self._home, query, asked, more, less, rerank, n_results, per_file)
+        return search.search(
+            self._home, query, asked, more, less, rerank, n_results, per_file, backend=backend
+        )
 
     def random(self, seed: int | None = None) -> Any:
         """Return one of the documents, each as likely as the others.
@@ -406,11 +405,16 @@ class Corpus:
         search.searchable(self._home)
         return evaluate(self._home, labels, queries, seed, Pool(workers), progress)
 
-    # ------------------------------------------------------------------ looking after it
+    def publish(
+        self, address: str, collection: str | None = None, progress: Tell = None
+    ) -> publishing.Published:
+        """Send the codes to a server that many search; see `zounds.corpus.publishing.publish`."""
+        with self._home.changing():
+            return publishing.publish(self._home, address, collection, progress)
 
-    def view(self) -> View:
+    def view(self, backend: Any = None) -> View:
         """Return what is cheap to ask again and again; for servers."""
-        return View(self._home)
+        return View(self._home, backend)
 
     def app(self, **options: Any) -> Any:
         """Return the page as an ASGI application; see `zounds.web.serve.corpus_app`."""
@@ -440,10 +444,6 @@ class Corpus:
 
         That leaves behind what earlier models and versions have computed, and what processes
         that were killed had begun to write.
-
-        Returns
-        -------
-        Compacted
         """
         with self._home.changing():
             return care.compact(self._home)

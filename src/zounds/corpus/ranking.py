@@ -10,6 +10,7 @@ import numpy as np
 
 from zounds.corpus.generation import Generation
 from zounds.corpus.spaces import Layer
+from zounds.index.codes import Searchable
 from zounds.index.scan import ROWS, SHIFT
 from zounds.learn.binary import cosines
 
@@ -20,10 +21,10 @@ _CANDIDATES = 100
 _MOMENTS = 5
 
 
-def by_codes(generation: Generation, unit: str, layer: Layer, query: Layer) -> Iterator[Near]:
+def by_codes(generation: Generation, unit: str, codes: Searchable, query: Layer) -> Iterator[Near]:
     """Yield what is searched by the distance of its code to the nearest of a query."""
     typical = generation.typical(unit)
-    for keys in layer.prepared.ranked(query.codes):
+    for keys in codes.ranked(query.codes):
         rows, distances = (keys & ROWS).astype(np.intp), (keys >> SHIFT).astype(np.intp)
         owners = generation.owners(unit, rows).tolist()
         for row, owner, distance in zip(rows.tolist(), owners, distances.tolist(), strict=True):

@@ -20,6 +20,7 @@ from featureflow.document import Document
 from featureflow.source import Source
 from zounds.arrays import AudioSamples, ConstantRateTimeSeries
 from zounds.audio.decode import check_sound, open_audio
+from zounds.corpus.backend import backend_of
 from zounds.corpus.generation import Generation
 from zounds.corpus.home import Home
 from zounds.corpus.places import into_archive, local_path
@@ -27,6 +28,7 @@ from zounds.corpus.ranking import by_codes, by_vectors
 from zounds.corpus.spaces import KIND, LIKE, Layer, Space
 from zounds.errors import SearchError
 from zounds.feature_types import AudioSamplesFeature
+from zounds.index.codes import Searchable
 from zounds.index.hamming import packed_code
 from zounds.index.results import Hit, SearchResults, stretches
 from zounds.units import Seconds
@@ -145,6 +147,7 @@ def search(
     n_results: int,
     per_file: int | None,
     among: Container[str] | None = None,
+    backend: Any = None,
 ) -> SearchResults:
     """See `Corpus.search`; only documents whose ids are `among` some are hit, if they are given."""
     if asked.unit not in UNITS:
@@ -156,7 +159,10 @@ def search(
     layer = Query(model, generation, asked).of(query, more, less)
     if not rerank:
         layer = replace(layer, vectors=None)
-    best = list(hits(generation, layer, asked.unit, asked.like, model, n_results, per_file, among))
+    codes = backend_of(backend).codes(generation, asked.unit, asked.like)
+    best = list(
+        hits(generation, codes, layer, asked.unit, asked.like, model, n_results, per_file, among)
+    )
     if not best:
         _check_sounds(home)
     return SearchResults(
@@ -374,6 +380,7 @@ def _resolved(thing: Any) -> Any:
 
 def hits(
     generation: Generation,
+    codes: Searchable,
     query: Layer,
     unit: Unit,
     like: Like,
@@ -384,7 +391,7 @@ def hits(
 ) -> Iterator[CorpusHit]:
     """Yield the best hits for any row of a query, at most `per_file` from one document."""
     layer = generation.layers(unit)[like]
-    near = by_codes(generation, unit, layer, query)
+    near = by_codes(generation, unit, codes, query)
     if among is not None:
         near = (one for one in near if generation.ids[one[1]] in among)
     # a vector of silence may be zero, which has no direction

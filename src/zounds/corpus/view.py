@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from zounds.corpus.backend import backend_of
 from zounds.corpus.home import CARD, Home
 from zounds.corpus.outcome import Outcome, Progress
 from zounds.corpus.search import Asked, Unit, search, searchable
@@ -64,10 +65,13 @@ class View:
     Parameters
     ----------
     home : Home
+    backend : str, Backend or None
+        Who searches; see `Corpus.search`.
     """
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, backend: Any = None) -> None:
         self._home = home
+        self._backend = backend_of(backend)
         self._snapshots: dict[str, tuple[str, Coded]] = {}
 
     @property
@@ -148,7 +152,10 @@ class View:
             The ids of the documents that may be hit; None for all.
         """
         first, *more = wanted
-        return search(self._home, first, asked, more, list(unwanted), True, n, per_file, among)
+        return search(
+            *(self._home, first, asked, more, list(unwanted), True, n, per_file, among),
+            self._backend,
+        )
 
     @property
     def likes(self) -> Sequence[str]:
