@@ -83,6 +83,7 @@ class MilvusServer:
         names = [name for name in config.configurable_items if name.endswith("_port")]
         *ports, self._health = _free_ports(len(names) + 1)
         config.update(**dict(zip(names, ports, strict=True)))
+        config.set("common.session.ttl", 5)  # s, until it knows that it was killed
         config.resolve()
         self.port = config.get("proxy_port")
         self._prepared = True

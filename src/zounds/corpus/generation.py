@@ -82,7 +82,7 @@ class Generation:
         hasher = blake3(json.dumps(about).encode())
         layers = [*self.layers("clip").items(), *self.layers("segment").items()]
         codes = [layer.codes for _, layer in sorted(layers, key=itemgetter(0))]
-        for part in (self.seconds, self.offsets, *codes):
+        for part in (self.offsets, *codes):
             hasher.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
         return str(hasher.hexdigest(length=16))
 

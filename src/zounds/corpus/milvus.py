@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+import numpy.typing as npt
 
 from featureflow.errors import InvalidParameter
 from zounds.corpus.backend import LOCAL
@@ -27,13 +28,15 @@ from zounds.errors import BackendError
 from zounds.index.codes import Packed, Searchable
 from zounds.index.scan import ROWS, SHIFT, Keys
 
+Mask = npt.NDArray[np.bool_]
+
 PORT = 19530
 COLLECTION = "zounds"
 UNITS = ("clip", "segment")
 
 _PATIENCE = 20  # s, for what is no matter of minutes
 _LOADING = 300  # s
-_MOST = 16384  # hits of one query, and queries of one call, that Milvus allows
+_MOST = 16384  # hits of one query that Milvus gives
 _STATE = 1 << 18  # hits of one call; each is a Python object
 _MORE = 64  # to see whether a distance is complete
 
@@ -291,19 +294,41 @@ class Codes(Searchable):
         self._again = again
         self.rows = rows
 
-    def nearest(self, queries: Packed, k: int) -> Keys:
+    def nearest(self, queries: Packed, k: int, live: Mask | None = None) -> Keys:
         """See `Searchable.nearest`."""
-        k = min(k, self.rows)
-        some = max(1, min(_MOST, _STATE // min(k + _MORE, _MOST)))
-        found: list[Keys] = []
         try:
-            for start in range(0, len(queries), some):
-                found += self._best(queries[start : start + some], 0, self.rows, k, k + _MORE)
+            if live is None:
+                found = self._nearest(queries, min(k, self.rows))
+            else:
+                found = self._living(queries, k, live)
         except BackendError as error:
             if code(error) != _NO_COLLECTION:
                 raise
-            return self._again().nearest(queries, k)
-        return np.array(found, np.uint64).reshape(len(queries), k)
+            return self._again().nearest(queries, k, live)
+        return np.array(found, np.uint64).reshape(len(queries), -1)
+
+    def _living(self, queries: Packed, k: int, live: Mask) -> list[Keys]:
+        """Return the nearest of the rows that count."""
+        rows = np.flatnonzero(live)
+        k = min(k, len(rows))
+        many = min(2 * k * self.rows // max(len(rows), 1), self.rows)
+        if len(rows) <= _MOST < many:  # to name these few is less than to pass over the others
+            only = f"id in {(rows + self._first).tolist()}"
+            return [keys[:k] for keys in self._search(queries, only, len(rows))]
+        while True:
+            found = self._nearest(queries, many)
+            best = [keys[live[(keys & ROWS).astype(np.intp)]][:k] for keys in found]
+            if all(len(keys) == k for keys in best):
+                return best
+            many = min(4 * many, self.rows)
+
+    def _nearest(self, queries: Packed, k: int) -> list[Keys]:
+        """Return the nearest k rows of each query, as keys."""
+        some = max(1, _STATE // min(k + _MORE, _MOST))
+        found: list[Keys] = []
+        for start in range(0, len(queries), some):
+            found += self._best(queries[start : start + some], 0, self.rows, k, k + _MORE)
+        return found
 
     def _best(self, queries: Packed, low: int, high: int, k: int, limit: int) -> list[Keys]:
         """Return the nearest k rows of a range for each query, as keys, in their order.
@@ -315,7 +340,8 @@ class Codes(Searchable):
         if k > limit < high - low:
             found = [np.empty(0, np.uint64)] * len(queries)
         else:
-            found = self._search(queries, low, high, limit)
+            within = f"{self._first + low} <= id and id < {self._first + high}"
+            found = self._search(queries, "" if high - low == self.rows else within, limit)
         for number, keys in enumerate(found):
             some = min(k, high - low)
             if len(keys) >= some and (
@@ -336,12 +362,11 @@ class Codes(Searchable):
             found[number] = np.sort(np.concatenate([left, right]))[:k]
         return found
 
-    def _search(self, queries: Packed, low: int, high: int, limit: int) -> list[Keys]:
-        """Return what Milvus finds in a range of rows, as keys, in their order."""
-        within = f"{self._first + low} <= id and id < {self._first + high}"
+    def _search(self, queries: Packed, only: str, limit: int) -> list[Keys]:
+        """Return what Milvus finds of the rows that pass a filter, as keys, in their order."""
         options: dict[str, Any] = {
             "data": [query.tobytes() for query in queries],
-            "filter": "" if (low, high) == (0, self.rows) else within,
+            "filter": only,
             "limit": limit,
             "partition_names": [self._partition],
             # the collection is complete, and stays as it is: nothing has to be waited for

@@ -117,20 +117,20 @@ def _described(home: Home, generation: Generation) -> list[Row]:
     """Return what is known of each document, to filter by."""
     known = {o.id: o for o in home.catalogue.outcomes() if o.is_document}
     unknown = Outcome("", "", "ok")
-    columns = []
-    for _id, seconds in zip(generation.ids, generation.seconds.tolist(), strict=True):
+    rows = []
+    for number, _id in enumerate(generation.ids):
         sound = known.get(_id, unknown)  # it may have been removed since it was indexed
-        columns.append(
+        rows.append(
             {
                 "document": _text(_id, _KEY),
                 "name": _text(sound.name, _LONGEST),
                 "folder": _text(shown(sound.uri).rpartition("/")[0], _LONGEST),
-                "seconds": seconds,
+                "seconds": float(generation.time("clip", number, number).duration or 0),
                 "samplerate": float(sound.samplerate),
                 "channels": int(sound.channels),
             }
         )
-    return columns
+    return rows
 
 
 def _text(text: str, longest: int) -> str:
@@ -146,6 +146,7 @@ class _Collection:
         self._client = client
         self._generation = generation
         self._sounds = sounds
+        self._seconds = np.array([sound["seconds"] for sound in sounds], np.float64)
         alias = client.address.collection
         facts = blake3(json.dumps(sounds).encode()).hexdigest(length=16)
         name = f"{alias}_{blake3((generation.identity + facts).encode()).hexdigest(length=8)}"
@@ -213,7 +214,7 @@ class _Collection:
         """Return rows of a layer as they are sent."""
         generation, numbers = self._generation, np.arange(first, last)
         owners = generation.owners(unit, numbers)
-        seconds = generation.seconds[owners]
+        seconds = self._seconds[owners]
         if unit == "clip":
             starts, durations = 0 * seconds, seconds
         else:

@@ -25,11 +25,11 @@ class Searchable(Protocol):
     rows: int
     """How many there are."""
 
-    def nearest(self, queries: Packed, k: int) -> Keys:
-        """Return the nearest k rows of each query, or all, as keys; see `scan.nearest`."""
+    def nearest(self, queries: Packed, k: int, live: npt.NDArray[np.bool_] | None = None) -> Keys:
+        """Return the nearest k rows of each query, of those that count; see `scan.nearest`."""
         ...
 
-    def ranked(self, queries: Packed) -> Iterator[Keys]:
+    def ranked(self, queries: Packed, live: npt.NDArray[np.bool_] | None = None) -> Iterator[Keys]:
         """Yield all rows as keys, by their distance to the nearest of some queries.
 
         They come in pieces that grow: what comes later is looked for when it is asked for.
@@ -37,10 +37,14 @@ class Searchable(Protocol):
         Parameters
         ----------
         queries : np.ndarray [shape=(q, ceil(bits / 8)), dtype=uint8]
+        live : np.ndarray [shape=(n,), dtype=bool] or None
+            The rows that count; None for all.
         """
+        rows = self.rows if live is None else int(np.count_nonzero(live))
         count, given = _FIRST, 0
-        while given < self.rows and len(queries):
-            found = first_of_each_row(np.concatenate(list(self.nearest(queries, count))))[:count]
+        while given < rows and len(queries):
+            every = np.concatenate(list(self.nearest(queries, count, live)))
+            found = first_of_each_row(every)[:count]
             yield found[given:]
             given, count = len(found), 4 * count
 
