@@ -296,22 +296,21 @@ class Codes(Searchable):
 
     def nearest(self, queries: Packed, k: int, live: Mask | None = None) -> Keys:
         """See `Searchable.nearest`."""
+        k = min(k, self.rows if live is None else int(np.count_nonzero(live)))
+        if not k:
+            return np.empty((len(queries), 0), np.uint64)
         try:
-            if live is None:
-                found = self._nearest(queries, min(k, self.rows))
-            else:
-                found = self._living(queries, k, live)
+            found = self._nearest(queries, k) if live is None else self._living(queries, k, live)
         except BackendError as error:
             if code(error) != _NO_COLLECTION:
                 raise
             return self._again().nearest(queries, k, live)
-        return np.array(found, np.uint64).reshape(len(queries), -1)
+        return np.array(found, np.uint64).reshape(len(queries), k)
 
     def _living(self, queries: Packed, k: int, live: Mask) -> list[Keys]:
         """Return the nearest of the rows that count."""
         rows = np.flatnonzero(live)
-        k = min(k, len(rows))
-        many = min(2 * k * self.rows // max(len(rows), 1), self.rows)
+        many = min(2 * k * self.rows // len(rows), self.rows)
         if len(rows) <= _MOST < many:  # to name these few is less than to pass over the others
             only = f"id in {(rows + self._first).tolist()}"
             return [keys[:k] for keys in self._search(queries, only, len(rows))]

@@ -170,26 +170,27 @@ class _Collection:
 
     def complete(self, tell: Callable[[Progress], None]) -> int:
         """Send what is not there; return how much that was."""
-        sent = self._send(tell, self._counts())
-        if self._counts() != self._sizes:
-            sent += self._send(tell, [0] * len(self._layers))
-        counts = self._counts()
+        counts, sent = self._counts(), 0
+        for known in (counts, [0] * len(counts)):  # all of it, should somebody have changed it
+            if counts == self._sizes:
+                return sent
+            sent += self._send(tell, known)
+            counts = self._counts()
         if counts != self._sizes:
             raise BackendError(
                 f"{self._client.address} has {sum(counts)} rows after {self.count} were sent: "
                 f"drop the collection {self._present.name!r} there, and publish again"
             )
-        if sent:
-            self._client("flush", self._present.name, timeout=_MINUTES)
         return sent
 
     def show(self) -> None:
         """Let people have it, instead of what was there before."""
         shown = self._client.present(self._alias)
-        if shown is None:
-            self._client("create_alias", self._present.name, self._alias)
-        elif shown.name != self._present.name:
-            self._client("alter_alias", self._present.name, self._alias)
+        if shown is None or shown.name != self._present.name:
+            # whoever searches waits for nothing: a server that restarts has to have all of it
+            self._client("flush", self._present.name, timeout=_MINUTES)
+            move = "create_alias" if shown is None else "alter_alias"
+            self._client(move, self._present.name, self._alias)
         self._drop_others({self._present.name})
 
     def _send(self, tell: Callable[[Progress], None], there: list[int]) -> int:

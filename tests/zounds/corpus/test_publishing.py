@@ -113,7 +113,7 @@ def agrees(corpus, address):
 # ---------------------------------------------------------------------------- what is found
 
 
-def test_hits_are_those_of_the_local_index_and_rows_say_what_they_are(published, server, address):
+def test_hits_are_those_of_the_local_index_and_all_is_sent_once(published, server, address):
     done = published.publish(address)
     generation = published._home.indexed()
     codes = sum(
@@ -123,7 +123,11 @@ def test_hits_are_those_of_the_local_index_and_rows_say_what_they_are(published,
     agrees(published, address)
 
     name = Address.of(address).collection
-    (_,), rows = there(server, name)
+    before = there(server, name)
+    again = published.publish(address)
+    assert (again.codes, again.sent) == (codes, 0)
+    assert there(server, name) == before
+    (_,), rows = before
     assert len(rows) == codes
     known = {outcome.id: outcome for outcome in published.outcomes()}
     for row in rows:
@@ -182,7 +186,7 @@ def crowded(server):
 
 
 @pytest.mark.parametrize("unit", ["clip", "segment"])
-@pytest.mark.parametrize("k", [1, 10, 700, 5000, 16384, 20_000, CROWD, CROWD + 1])
+@pytest.mark.parametrize("k", [1, 700, 16384, CROWD + 1])
 def test_of_equal_codes_the_first_are_found_however_many_there_are(crowded, unit, k):
     generation, milvus = crowded
     codes = generation.layers(unit)[KIND].codes
@@ -194,7 +198,7 @@ def test_of_equal_codes_the_first_are_found_however_many_there_are(crowded, unit
 
 
 @pytest.mark.parametrize("share", [0, 0.0001, 0.01, 0.3, 0.9, 1])
-@pytest.mark.parametrize("k", [3, 300, 20_000])
+@pytest.mark.parametrize("k", [3, 20_000])
 def test_of_the_rows_that_count_the_first_are_found_however_few_they_are(crowded, share, k):
     generation, milvus = crowded
     codes = generation.layers("clip")[KIND].prepared
@@ -207,19 +211,23 @@ def test_of_the_rows_that_count_the_first_are_found_however_few_they_are(crowded
 # ---------------------------------------------------------------------------- kept in step
 
 
-def test_what_has_not_changed_is_not_sent_again(corpus, server, address):
-    first = corpus.publish(address)
-    before, rows = there(server, Address.of(address).collection)
-    again = corpus.publish(address)
-    assert (again.codes, again.sent) == (first.codes, 0)
-    assert there(server, Address.of(address).collection) == (before, rows)
-
-
-def test_what_was_added_and_removed_is_so_there_once_it_is_published(
+def test_what_was_renamed_added_and_removed_is_so_there_once_it_is_published(
     corpus, server, address, save, tmp_path
 ):
+    name = Address.of(address).collection
     corpus.publish(address)
-    gone = next(iter(corpus))._id
+    query = next(iter(corpus))
+    before = list(corpus.search(query, backend=address))
+
+    # another name for a sound, and no other code: a search that knew the collection finds the new
+    (outcome,) = (one for one in corpus.outcomes() if one.id == query._id)
+    corpus._home.catalogue.write([replace(outcome, name="renamed.wav")])
+    assert corpus.publish(address).sent > 0
+    assert list(corpus.search(query, backend=address)) == before
+    (_,), rows = there(server, name)
+    assert "renamed.wav" in {row["name"] for row in rows}
+
+    gone = query._id
     corpus.remove(gone)
     corpus.add(save(tmp_path / "new.wav", 1), workers=1)
     corpus.index(workers=1)
@@ -230,7 +238,6 @@ def test_what_was_added_and_removed_is_so_there_once_it_is_published(
     assert list(found) == list(corpus.search(tmp_path / "new.wav"))
 
     # while it is sent, people find what was there
-    name = Address.of(address).collection
     seen = []
 
     def look(progress):
@@ -243,19 +250,6 @@ def test_what_was_added_and_removed_is_so_there_once_it_is_published(
     (_,), rows = there(server, name)
     assert {row["document"] for row in rows} == {document._id for document in corpus}
     agrees(corpus, address)
-
-
-def test_a_search_goes_on_where_the_collection_was_replaced_under_it(corpus, server, address):
-    corpus.publish(address)
-    query = next(iter(corpus))
-    before = list(corpus.search(query, backend=address))
-    # a name has changed, and no code: what people filter by is another
-    (outcome, *_) = (one for one in corpus.outcomes() if one.id == query._id)
-    corpus._home.catalogue.write([replace(outcome, name="renamed.wav")])
-    assert corpus.publish(address).sent > 0
-    assert list(corpus.search(query, backend=address)) == before
-    (_,), rows = there(server, Address.of(address).collection)
-    assert "renamed.wav" in {row["name"] for row in rows}
 
 
 def test_a_collection_of_somebody_else_is_left_alone(corpus, server, address):
@@ -296,7 +290,7 @@ def test_a_publisher_that_is_killed_is_gone_on_with(server, address):
         servers=str(HERE.parents[1] / "servers"),
         address=address,
     )
-    for lines in (1, 4, 12):
+    for lines in (2, 8):
         process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
         for _ in range(lines):
             assert process.stdout.readline()
@@ -304,7 +298,7 @@ def test_a_publisher_that_is_killed_is_gone_on_with(server, address):
         process.wait()
         process.stdout.close()
     generation, place = crowd(), Address.of(address)
-    assert 0 < send(generation, described(generation), place).sent < CROWD
+    assert 0 < send(generation, described(generation), place).sent < 2 * CROWD
     client = asking(server)
     ours = [name for name in client.list_collections() if name.startswith(f"{place.collection}_")]
     assert len(ours) == 1
