@@ -152,6 +152,7 @@ def search(
     """See `Corpus.search`; only documents whose ids are `among` some are hit, if they are given."""
     if asked.unit not in UNITS:
         raise SearchError(f"unit={asked.unit!r}: give one of {', '.join(UNITS)}")
+    server = backend_of(backend)
     whole = asked.start is None and asked.duration is None
     if isinstance(query, CorpusHit) and whole and asked.unit == "segment":
         asked = replace(asked, start=query.start, duration=query.duration)
@@ -159,7 +160,7 @@ def search(
     layer = Query(model, generation, asked).of(query, more, less)
     if not rerank:
         layer = replace(layer, vectors=None)
-    codes = backend_of(backend).codes(generation, asked.unit, asked.like)
+    codes = server.codes(generation, asked.unit, asked.like)
     best = list(
         hits(generation, codes, layer, asked.unit, asked.like, model, n_results, per_file, among)
     )
