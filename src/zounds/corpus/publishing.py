@@ -18,7 +18,6 @@ from zounds.corpus.milvus import UNITS, Address, Client, Present, first_id, part
 from zounds.corpus.outcome import Outcome, Progress
 from zounds.corpus.places import shown
 from zounds.corpus.search import searchable
-from zounds.corpus.view import telling
 from zounds.errors import BackendError
 
 _BATCH = 5000  # rows; the longest names there are fit into one message of gRPC
@@ -85,8 +84,7 @@ def publish(home: Home, address: str, collection: str | None, tell: Tell) -> Pub
     """
     place = Address.of(address, collection)
     generation = searchable(home)
-    with telling(home, tell, "publishing") as told:
-        return send(generation, _described(home, generation), place, told)
+    return send(generation, _described(home, generation), place, tell or (lambda _: None))
 
 
 def send(
