@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import featureflow as ff
-from zounds.corpus import care, discover, ingest, learning
+from zounds.corpus import care, discover, ingest, learning, publishing
 from zounds.corpus.care import Check, Compacted, Info
 from zounds.corpus.home import Home
 from zounds.corpus.ingest import Tell
@@ -109,8 +109,6 @@ class Corpus(Searched):
     def __contains__(self, _id: object) -> bool:
         known = isinstance(_id, str) and _id != "" and self.exists()
         return known and bool(self._home.model.exists(_id))
-
-    # ------------------------------------------------------------------ filling it
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -227,8 +225,6 @@ class Corpus(Searched):
         with self._home.changing():
             return care.remove(self._home, things)
 
-    # ------------------------------------------------------------------ learning, indexing
-
     def learn(
         self,
         sources: Any = None,
@@ -289,11 +285,18 @@ class Corpus(Searched):
         with self._home.changing(), telling(self._home, progress, "coding") as tell:
             return learning.index(self._home, pool, tell)
 
+    def publish(
+        self, address: str, collection: str | None = None, progress: Tell = None
+    ) -> publishing.Published:
+        """Send the codes to a server that many search; see `zounds.corpus.publishing.publish`."""
+        with self._home.changing():
+            return publishing.publish(self._home, address, collection, progress)
+
     # ------------------------------------------------------------------ looking after it
 
-    def view(self) -> View:
+    def view(self, backend: Any = None) -> View:
         """Return what is cheap to ask again and again; for servers."""
-        return View(self._home)
+        return View(self._home, backend)
 
     def app(self, **options: Any) -> Any:
         """Return the page as an ASGI application; see `zounds.web.serve.corpus_app`."""
@@ -323,10 +326,6 @@ class Corpus(Searched):
 
         That leaves behind what earlier models and versions have computed, and what processes
         that were killed had begun to write.
-
-        Returns
-        -------
-        Compacted
         """
         with self._home.changing():
             return care.compact(self._home)

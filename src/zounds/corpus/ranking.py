@@ -11,6 +11,7 @@ import numpy as np
 from zounds.corpus.generation import Generation
 from zounds.corpus.known import Mask
 from zounds.corpus.spaces import Layer
+from zounds.index.codes import Searchable
 from zounds.index.scan import ROWS, SHIFT
 from zounds.learn.binary import cosines
 
@@ -22,19 +23,21 @@ _MOMENTS = 5
 
 
 def by_codes(
-    generation: Generation, unit: str, layer: Layer, query: Layer, live: Mask | None
+    generation: Generation, unit: str, codes: Searchable, query: Layer, live: Mask | None
 ) -> Iterator[Near]:
     """Yield what is searched by the distance of its code to the nearest of a query.
 
     Parameters
     ----------
+    codes : Searchable
+        Of the unit.
     live : np.ndarray [shape=(documents,), dtype=bool] or None
         Which documents count; None for all.
     """
     typical = generation.typical[unit]
     if live is not None and unit == "segment":
         live = np.repeat(live, np.diff(generation.offsets))
-    for keys in layer.prepared.ranked(query.codes, live):
+    for keys in codes.ranked(query.codes, live):
         rows, distances = (keys & ROWS).astype(np.intp), (keys >> SHIFT).astype(np.intp)
         owners = generation.owners(unit, rows).tolist()
         for row, owner, distance in zip(rows.tolist(), owners, distances.tolist(), strict=True):

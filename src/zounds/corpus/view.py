@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from zounds.corpus.backend import backend_of
 from zounds.corpus.hits import Limits
 from zounds.corpus.home import CARD, Home
 from zounds.corpus.outcome import Outcome, Progress
@@ -68,10 +69,13 @@ class View:
     Parameters
     ----------
     home : Home
+    backend : str, Backend or None
+        Who searches; see `Corpus.search`.
     """
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, backend: Any = None) -> None:
         self._home = home
+        self._backend = backend_of(backend)
         self._snapshots: dict[tuple[str, str], tuple[str, Coded]] = {}
 
     @property
@@ -157,7 +161,8 @@ class View:
         """
         first, *more = wanted
         limits = Limits(n, per_file, among=among)
-        return search(self._home, first, asked, limits, more, list(unwanted))
+        asking = (self._home, first, asked, limits, more, list(unwanted))
+        return search(*asking, backend=self._backend)
 
     @property
     def likes(self) -> Sequence[str]:
