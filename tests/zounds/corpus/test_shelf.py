@@ -139,7 +139,7 @@ def test_what_is_damaged_is_told_when_it_is_used(shelf, made):
     shelf.put(made([2000] * 4))
     (file,) = shelf.folder.glob("*.generation")
     content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
+    content[len(content) // 4] ^= 1
     file.write_bytes(content)
     found = Shelf(shelf.folder).latest()
     assert found.ids[3] == "sound 3"  # of another part
