@@ -211,11 +211,11 @@ class Visit:
         answer = self.request.get(f"{self.origin}/api/documents", params={"text": text})
         return answer.json()["documents"][0]
 
-    def search(self, text, span=""):
-        """Search with a sound, or a stretch of it; returns its document."""
+    def search(self, text, span="", filters=""):
+        """Search with a sound, or a stretch of it, among some; returns its document."""
         document = self.find(text)
         unit = "&unit=segment" if span else ""
-        self.goto(f"{self.origin}/?sound={document['id']}{span}{unit}")
+        self.goto(f"{self.origin}/?sound={document['id']}{span}{unit}{filters}")
         self.wait_for_selector(".row")
         self.wait_for_url(re.compile("query="))
         return document

@@ -15,17 +15,29 @@ def atlas(page):
     return page
 
 
+# the first pixel that is not of the ground, away from the buttons and the legend
+A_DOT = """
+() => {
+  const canvas = document.querySelector('.map canvas');
+  const { width, height } = canvas;
+  const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
+  const pixels = new Uint32Array(data.buffer);
+  for (let y = 70; y < height - 150; y++)
+    for (let x = 20; x < width - 20; x++)
+      if (pixels[y * width + x] !== pixels[0])
+        return [(x / width) * canvas.clientWidth, (y / height) * canvas.clientHeight];
+}
+"""
+
+
 def over_a_dot(page):
     """Move the pointer until it is at a dot; returns the name of its sound."""
+    page.wait_for_function(A_DOT)
+    x, y = page.evaluate(A_DOT)
     box = page.locator(".marks").bounding_box()
-    for step in range(60 * 60):
-        x, y = divmod(step, 60)
-        page.mouse.move(
-            box["x"] + box["width"] * (x + 1) / 62, box["y"] + 60 + (box["height"] - 80) * y / 60
-        )
-        if page.locator(".tip").is_visible():
-            return page.locator(".tip strong").text_content()
-    raise AssertionError("there is no dot on the map")
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    page.wait_for_selector(".tip:not([hidden]) strong:not(:empty)")
+    return page.locator(".tip strong").text_content()
 
 
 def test_the_map_is_loaded_when_it_is_looked_at(page):
