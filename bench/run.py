@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 
 import accuracy
+import cluster
 import graph
 import ingest
 import page
@@ -38,6 +39,7 @@ PARTS = {
     "quality": quality,
     "page": page,
     "search": search,
+    "cluster": cluster,
 }
 HEAD = """# Results
 
