@@ -1,4 +1,4 @@
-"""What a Dask cluster costs beside the pool of processes of one machine, and a bucket beside LMDB.
+"""Clusters: what two Dask workers cost beside a pool of two processes.
 
 python bench/cluster.py [FILES]
 """
@@ -26,8 +26,6 @@ RATE = 44100
 
 def measure(data: Path | None) -> Iterator[str]:
     """Yield the lines of the results."""
-    yield "## Clusters"
-    yield ""
     yield from beside_the_pool(FILES)
 
 

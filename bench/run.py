@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 
 import accuracy
+import cluster
 import graph
 import ingest
 import page
@@ -40,6 +41,7 @@ PARTS = {
     "page": page,
     "search": search,
     "milvus": publishing,
+    "cluster": cluster,
 }
 HEAD = """# Results
 

@@ -34,6 +34,11 @@ def model(store):
     return Words
 
 
+def written_and_read(buckets):
+    """The requests since this was asked last; but for looking, once a second, what others wrote."""
+    return [path for _, path in buckets.asked() if "list-type" not in path]
+
+
 class TestCosts:
     def test_a_document_is_written_by_two_requests_and_read_by_one(self, store, buckets, tmp_path):
         words = model(store)
@@ -41,7 +46,7 @@ class TestCosts:
         buckets.asked()
         for number in range(20):
             words.process(_id=f"d{number}", text="x" * number)
-        assert len(buckets.asked()) <= 2 * 20
+        assert len(written_and_read(buckets)) <= 2 * 20
         elsewhere = model(another(store, tmp_path))
         list(elsewhere)
         buckets.asked()
@@ -60,7 +65,7 @@ class TestCosts:
         for number in range(50):
             words.process(_id=f"d{number}", text="x" * number)
         batch.commit()
-        assert len(buckets.asked()) <= 55
+        assert len(written_and_read(buckets)) <= 55
 
     def test_what_is_known_on_this_machine_is_not_read_again(self, store, buckets, tmp_path):
         store.write({f"a/{number}": b"1" for number in range(5)})

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -269,8 +270,11 @@ class ObjectStore:
                 yield _id
 
     def _value_keys(self, prefix: str) -> Iterator[str]:
-        for _id in self._ids(prefix):
-            yield from sorted(key for key in self._values(_id).names() if key.startswith(prefix))
+        ids = self._ids(prefix)
+        while some := list(islice(ids, _TOGETHER)):
+            found = _together([partial(self._values, _id) for _id in some])
+            for values in found:
+                yield from sorted(key for key in values.names() if key.startswith(prefix))
 
 
 @dataclass
