@@ -300,8 +300,8 @@ def test_hits_are_those_of_numpy_by_distance_then_document_then_time(data):
     query = Layer(np.packbits(queries, axis=1), None)
 
     limits = Limits(n_results, per_file)
-    codes = searched.layers("segment")[KIND].prepared
-    made = list(hits(searched, codes, query, "segment", KIND, Stored(there).model, limits))
+    prepared = searched.layers("segment")[KIND].prepared
+    made = list(hits(searched, prepared, query, "segment", KIND, Stored(there).model, limits))
 
     distances = (codes[:, None] != queries).sum(axis=2).min(axis=1)
     places = [(number, time) for number, size in enumerate(sizes) for time in range(size)]
@@ -337,8 +337,8 @@ def test_hits_with_vectors_are_those_of_numpy_by_cosine(data):
     searched = Generation("", 8, known(ids), rate, offsets, space, {KIND: layer})
 
     limits = Limits(n_results, per_file)
-    codes = searched.layers("segment")[KIND].prepared
-    made = list(hits(searched, codes, query, "segment", KIND, Stored(ids).model, limits))
+    prepared = searched.layers("segment")[KIND].prepared
+    made = list(hits(searched, prepared, query, "segment", KIND, Stored(ids).model, limits))
 
     places = [(number, time) for number, size in enumerate(sizes) for time in range(size)]
     distances = np.bitwise_count(codes ^ query.codes.T).min(axis=1)
