@@ -33,6 +33,10 @@ _COMMIT_EVERY = 0.5  # s
 _LONG = 1 << 20  # bytes of a file that may take longer than that
 
 
+def _machine() -> str:
+    return platform.node()
+
+
 @dataclass(frozen=True)
 class Job:
     """What a worker has to know of a corpus.
@@ -54,7 +58,7 @@ class Job:
     preset: str
     model: str
     seed: int | None = None
-    machine: str = field(default_factory=lambda: platform.node())
+    machine: str = field(default_factory=_machine)
 
 
 @dataclass(frozen=True)
@@ -173,9 +177,9 @@ def open_store(place: str) -> Store:
 @lru_cache(maxsize=64)
 def _bench(job: Job, thread: int) -> tuple[Batch, Any]:
     # a batch belongs to one thread, and an executor that was given may have several
-    if "://" not in job.place and job.machine != platform.node():
+    if "://" not in job.place and job.machine != _machine():
         raise CorpusError(
-            f"{job.place} is a folder on {job.machine}, and this is {platform.node()}: a database "
+            f"{job.place} is a folder on {job.machine}, and this is {_machine()}: a database "
             "takes writers of one machine only; give workers of others a corpus in a bucket, "
             "such as s3://bucket/corpus"
         )
