@@ -24,6 +24,7 @@ import accuracy
 import graph
 import ingest
 import page
+import publishing
 import quality
 import search
 import timbre
@@ -38,6 +39,7 @@ PARTS = {
     "quality": quality,
     "page": page,
     "search": search,
+    "milvus": publishing,
 }
 HEAD = """# Results
 

@@ -35,6 +35,7 @@ from zounds.dsp.timbre_frames import TimbreFrames
 from zounds.dsp.windows import Hamming, Hann, Vorbis
 from zounds.errors import (
     AudioError,
+    BackendError,
     CorpusError,
     DamagedIndex,
     LearningError,
@@ -88,6 +89,7 @@ __all__ = [
     "AudioSamples",
     "AudioSamplesFeature",
     "BFCC",
+    "BackendError",
     "BarkBands",
     "BarkScale",
     "ConstantRateTimeSeries",

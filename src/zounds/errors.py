@@ -11,7 +11,8 @@
     ├── NotTrained              a learned feature whose model has not learned yet
     ├── SearchError             a query or an index that cannot be used    (also ValueError)
     │   └── DamagedIndex        an index that is not what was written      (also CorruptRecord)
-    └── CorpusError             a corpus that cannot be used, or not now
+    ├── CorpusError             a corpus that cannot be used, or not now
+    └── BackendError            a server of codes that cannot be used, or not now
 
 `PartialAudio` is a warning: a file whose true audio was kept, though its end is missing.
 """
@@ -53,3 +54,7 @@ class PartialAudio(UserWarning):
 
 class CorpusError(Error):
     """A corpus that cannot be used, or not in this way or at this moment."""
+
+
+class BackendError(Error):
+    """A server that codes are published to cannot be reached, or not be used."""

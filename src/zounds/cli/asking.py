@@ -17,6 +17,7 @@ from zounds.cli.options import (
     CorpusPath,
     Count,
     Folders,
+    Index,
     Lengths,
     Rates,
     Text,
@@ -99,6 +100,7 @@ def search(
     samplerate: Rates = None,
     channels: Channels = None,
     text: Text = "",
+    index: Index = None,
     as_json: AsJson = False,
 ) -> None:
     """Find what sounds like a sound.
@@ -123,6 +125,7 @@ def search(
         less=[options.query(chosen, one) for one in less or ()],
         where=where,
         others=others,
+        backend=index,
     )
     if where and not found:
         say(f"no sound passes {where}")

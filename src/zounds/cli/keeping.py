@@ -165,6 +165,33 @@ def compact(corpus: CorpusPath = None, as_json: AsJson = False) -> None:
 
 @app.command(
     epilog=options.examples(
+        "zounds publish milvus://milvus:19530        under the name zounds",
+        "zounds publish milvus://milvus:19530/drums",
+    )
+)
+def publish(
+    url: Annotated[
+        str, typer.Argument(metavar="URL", help="A Milvus server, and the name to have there.")
+    ],
+    corpus: CorpusPath = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send the codes to a server that many people search.
+
+    They find them with --index URL. Searches have the old codes or the new
+    ones, whole; a call that was interrupted is gone on with by the next.
+    """
+    chosen = options.existing(corpus)
+    with Meter() as meter:
+        done = chosen.publish(url, progress=meter.tell)
+    if as_json:
+        printing.document(done.record())
+    else:
+        printing.line(f"{done.documents} sounds are at {done.address}; {done.sent} codes were sent")
+
+
+@app.command(
+    epilog=options.examples(
         "zounds demo                                 makes the folder demo",
         "zounds demo /tmp/try --pitches 2            a small one",
     )

@@ -71,6 +71,15 @@ CorpusPath = Annotated[
         show_default="zounds/corpus in $XDG_DATA_HOME or ~/.local/share",
     ),
 ]
+Index = Annotated[
+    str | None,
+    typer.Option(
+        "--index",
+        metavar="URL",
+        help="Where the corpus was published, such as milvus://milvus:19530/zounds.",
+        show_default="the index in its folder",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Workers = Annotated[
     int | None,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from zounds.cli import options, printing
-from zounds.cli.options import CorpusPath, corpus_path
+from zounds.cli.options import CorpusPath, Index, corpus_path
 from zounds.corpus.corpus import Corpus
 from zounds.errors import CorpusError
 
@@ -20,6 +20,7 @@ app = typer.Typer(rich_markup_mode="rich")
     epilog=options.examples(
         "zounds serve --open                         the page, in your browser",
         "zounds serve --port 9000 --repl             with Python in it",
+        "zounds serve --index milvus://milvus:19530  search where it was published",
     )
 )
 def serve(
@@ -47,6 +48,7 @@ def serve(
         list[str] | None,
         typer.Option(metavar="NAME", help="What other machines call this one; may be repeated."),
     ] = None,
+    index: Index = None,
 ) -> None:
     """Show the corpus in a browser: search, hear and look.
 
@@ -67,7 +69,7 @@ def serve(
 
         talk = Repl(_kernel(chosen), remote=remote_repl)
     hosts = frozenset([host, *(name or [])])
-    page_app = corpus_app(chosen, round(max_upload * _MEGABYTE), hosts, talk)
+    page_app = corpus_app(chosen, round(max_upload * _MEGABYTE), hosts, talk, index)
     server = Server(page_app, host, port, talk.leave if talk else None)
     if not page.is_built():
         for line in page.missing().splitlines():

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import featureflow as ff
-from zounds.corpus import care, discover, ingest, learning
+from zounds.corpus import care, discover, ingest, learning, publishing
 from zounds.corpus.care import Check, Compacted, Info
 from zounds.corpus.home import Home
 from zounds.corpus.ingest import Tell
@@ -290,9 +290,38 @@ class Corpus(Searched):
 
     # ------------------------------------------------------------------ looking after it
 
-    def view(self) -> View:
+    def publish(
+        self, address: str, collection: str | None = None, progress: Tell = None
+    ) -> publishing.Published:
+        """Send the codes to a server that many people search.
+
+        They find them by `search` with ``backend=address``. See `zounds.corpus.publishing.publish`.
+
+        Parameters
+        ----------
+        address : str
+            Of a Milvus, such as ``http://milvus:19530``, or with the name
+            ``milvus://milvus:19530/drums``.
+        collection : str or None
+            What it is called there; None for ``zounds``.
+        progress : callable or None
+            See `add`.
+
+        Returns
+        -------
+        Published
+
+        Raises
+        ------
+        BackendError
+            If the server does not answer. Nothing is lost there; the next call goes on.
+        """
+        with self._home.changing():
+            return publishing.publish(self._home, address, collection, progress)
+
+    def view(self, backend: Any = None) -> View:
         """Return what is cheap to ask again and again; for servers."""
-        return View(self._home)
+        return View(self._home, backend)
 
     def app(self, **options: Any) -> Any:
         """Return the page as an ASGI application; see `zounds.web.serve.corpus_app`."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from blake3 import blake3
 
 from zounds.corpus.known import Fact, Known
 from zounds.corpus.spaces import KIND, Layer, Space
@@ -92,6 +95,20 @@ class Generation:
         start = self.rate.frequency * (row - int(self.offsets[document]))
         # the last one of a sound may reach beyond its end
         return TimeSlice(start=start, duration=min(self.rate.duration, whole - start))
+
+    @cached_property
+    def identity(self) -> str:
+        """str : What tells it from other generations, whoever reads it."""
+        known = self.known
+        texts = [list(column) for column in (known.ids, known.names, known.uris)]
+        about = [self.fingerprint, self.bits, repr(self.rate), *texts]
+        hasher = blake3(json.dumps(about).encode())
+        layers = [*self.layers("clip").items(), *self.layers("segment").items()]
+        codes = [layer.codes for _, layer in sorted(layers, key=itemgetter(0))]
+        facts = (known.seconds, known.samplerates, known.channels)
+        for part in (*facts, self.offsets, *codes):
+            hasher.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
+        return str(hasher.hexdigest())
 
     @cached_property
     def typical(self) -> dict[str, float]:

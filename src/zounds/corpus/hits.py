@@ -18,6 +18,7 @@ from zounds.corpus.places import local_path
 from zounds.corpus.ranking import by_codes, by_vectors
 from zounds.corpus.spaces import Layer
 from zounds.corpus.where import Where
+from zounds.index.codes import Searchable
 from zounds.index.results import Hit
 
 
@@ -119,11 +120,17 @@ def _all(live: Mask | None, others: Iterator[bool], count: int) -> Mask:
 
 
 def hits(
-    generation: Generation, query: Layer, unit: str, like: str, model: Any, limits: Limits
+    generation: Generation,
+    codes: Searchable,
+    query: Layer,
+    unit: str,
+    like: str,
+    model: Any,
+    limits: Limits,
 ) -> Iterator[CorpusHit]:
     """Yield the best hits for any row of a query, in a unit and a way to compare."""
     layer = generation.layers(unit)[like]
-    near = by_codes(generation, unit, layer, query, limits.live(generation))
+    near = by_codes(generation, unit, codes, query, limits.live(generation))
     n_results, per_file = limits.n_results, limits.per_file
     # a vector of silence may be zero, which has no direction
     if query.vectors is not None and layer.ranks and query.vectors.any():

@@ -11,6 +11,7 @@ import numpy as np
 from zounds.corpus.generation import Generation
 from zounds.corpus.known import Mask
 from zounds.corpus.spaces import Layer
+from zounds.index.codes import Searchable
 from zounds.index.scan import ROWS, SHIFT
 from zounds.learn.binary import cosines
 
@@ -22,7 +23,7 @@ _MOMENTS = 5
 
 
 def by_codes(
-    generation: Generation, unit: str, layer: Layer, query: Layer, live: Mask | None
+    generation: Generation, unit: str, codes: Searchable, query: Layer, live: Mask | None
 ) -> Iterator[Near]:
     """Yield what is searched by the distance of its code to the nearest of a query.
 
@@ -34,7 +35,7 @@ def by_codes(
     typical = generation.typical[unit]
     if live is not None and unit == "segment":
         live = np.repeat(live, np.diff(generation.offsets))
-    for keys in layer.prepared.ranked(query.codes, live):
+    for keys in codes.ranked(query.codes, live):
         rows, distances = (keys & ROWS).astype(np.intp), (keys >> SHIFT).astype(np.intp)
         owners = generation.owners(unit, rows).tolist()
         for row, owner, distance in zip(rows.tolist(), owners, distances.tolist(), strict=True):

@@ -19,6 +19,7 @@ from featureflow.document import Document
 from featureflow.source import Source
 from zounds.arrays import AudioSamples, ConstantRateTimeSeries
 from zounds.audio.decode import check_sound, open_audio
+from zounds.corpus.backend import backend_of
 from zounds.corpus.generation import Generation
 from zounds.corpus.hits import CorpusHit, Limits, hits
 from zounds.corpus.home import Home
@@ -91,10 +92,12 @@ def search(
     more: Sequence[Any] = (),
     less: Sequence[Any] = (),
     rerank: bool = True,
+    backend: Any = None,
 ) -> SearchResults:
     """See `Corpus.search`."""
     if asked.unit not in UNITS:
         raise SearchError(f"unit={asked.unit!r}: give one of {', '.join(UNITS)}")
+    server = backend_of(backend)
     whole = asked.start is None and asked.duration is None
     if isinstance(query, CorpusHit) and whole and asked.unit == "segment":
         asked = replace(asked, start=query.start, duration=query.duration)
@@ -105,7 +108,8 @@ def search(
         layer = replace(layer, vectors=None)
     if limits.others:
         limits = replace(limits, without=what.named(query, *more, *less))
-    best = list(hits(generation, layer, asked.unit, asked.like, model, limits))
+    codes = server.codes(generation, asked.unit, asked.like)
+    best = list(hits(generation, codes, layer, asked.unit, asked.like, model, limits))
     if not best:
         _check_sounds(home)
     return SearchResults(

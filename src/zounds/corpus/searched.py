@@ -42,6 +42,7 @@ class Searched:
         less: Sequence[Any] = (),
         where: Where | None = None,
         others: bool = False,
+        backend: Any = None,
     ) -> SearchResults:
         """Return what sounds most like something.
 
@@ -73,6 +74,8 @@ class Searched:
             Which sounds may be hit, by what was known when they were indexed; None for all.
         others : bool
             True to leave out the sounds that are searched with, where they are in the corpus.
+        backend : str, Backend or None
+            The address of a server that the corpus was published to; see `Corpus.publish`.
 
         Returns
         -------
@@ -90,7 +93,7 @@ class Searched:
         search.check_counts(n_results=n_results, per_file=per_file)
         asked = search.Asked(unit, like, start, duration)
         limits = Limits(n_results, per_file, where, others)
-        return search.search(self._home, query, asked, limits, more, less, rerank)
+        return search.search(self._home, query, asked, limits, more, less, rerank, backend)
 
     def random(self, seed: int | None = None, where: Where | None = None) -> Any:
         """Return one of the documents, or of those wanted, each as likely as the others.

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from zounds.corpus.backend import backend_of
 from zounds.corpus.hits import Limits
 from zounds.corpus.home import CARD, Home
 from zounds.corpus.outcome import Outcome, Progress
@@ -66,10 +67,13 @@ class View:
     Parameters
     ----------
     home : Home
+    backend : str, Backend or None
+        Who searches; see `Corpus.search`.
     """
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, backend: Any = None) -> None:
         self._home = home
+        self._backend = backend_of(backend)
         self._snapshots: dict[str, tuple[str, Coded]] = {}
 
     @property
@@ -152,7 +156,7 @@ class View:
         """
         first, *more = wanted
         limits = Limits(n, per_file, among=among)
-        return search(self._home, first, asked, limits, more, list(unwanted))
+        return search(self._home, first, asked, limits, more, list(unwanted), backend=self._backend)
 
     @property
     def likes(self) -> Sequence[str]:

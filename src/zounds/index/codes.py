@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,37 @@ _SAMPLE = 1 << 16
 _WORTH = 0.5  # collapsing costs a second step, and is worth it where it halves the first
 
 
-class Codes:
+class Searchable(Protocol):
+    """Codes that can be searched, wherever they are; `Codes` are some."""
+
+    rows: int
+    """How many there are."""
+
+    def nearest(self, queries: Packed, k: int, live: npt.NDArray[np.bool_] | None = None) -> Keys:
+        """Return the nearest k rows of each query, of those that count; see `scan.nearest`."""
+        ...
+
+    def ranked(self, queries: Packed, live: npt.NDArray[np.bool_] | None = None) -> Iterator[Keys]:
+        """Yield all rows as keys, by their distance to the nearest of some queries.
+
+        They come in pieces that grow: what comes later is looked for when it is asked for.
+
+        Parameters
+        ----------
+        queries : np.ndarray [shape=(q, ceil(bits / 8)), dtype=uint8]
+        live : np.ndarray [shape=(n,), dtype=bool] or None
+            The rows that count; None for all.
+        """
+        rows = self.rows if live is None else int(np.count_nonzero(live))
+        count, given = _FIRST, 0
+        while given < rows and len(queries):
+            every = np.concatenate(list(self.nearest(queries, count, live)))
+            found = first_of_each_row(every)[:count]
+            yield found[given:]
+            given, count = len(found), 4 * count
+
+
+class Codes(Searchable):
     """Codes to be searched by Hamming distance, exactly.
 
     Where many are identical, the different ones are scanned, and each stands for all its rows.
@@ -159,25 +189,6 @@ class Codes:
             ):
                 return np.array(best, np.uint64).reshape(len(best), wanted)
             many *= 4
-
-    def ranked(self, queries: Packed, live: npt.NDArray[np.bool_] | None = None) -> Iterator[Keys]:
-        """Yield all rows as keys, by their distance to the nearest of some queries.
-
-        They come in pieces that grow: what comes later is looked for when it is asked for.
-
-        Parameters
-        ----------
-        queries : np.ndarray [shape=(q, ceil(bits / 8)), dtype=uint8]
-        live : np.ndarray [shape=(n,), dtype=bool] or None
-            The rows that count; None for all.
-        """
-        rows = self.rows if live is None else int(np.count_nonzero(live))
-        count, given = _FIRST, 0
-        while given < rows and len(queries):
-            every = np.concatenate(list(self.nearest(queries, count, live)))
-            found = first_of_each_row(every)[:count]
-            yield found[given:]
-            given, count = len(found), 4 * count
 
     def _rows_that_count(self, codes: Keys, live: npt.NDArray[np.bool_]) -> Keys:
         """Return all rows of some codes that count, as keys, in their order."""

@@ -383,7 +383,7 @@ def _add_errors(app: FastAPI) -> None:
     async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, ff.Error)  # noqa: S101
         found = refusal(error)
-        if found.status >= 500:
+        if found.status == 500:
             _log.error("%s %s", request.method, request.url.path, exc_info=error)
         return Json(found.body(), found.status)
 

@@ -32,15 +32,17 @@ class CorpusLibrary:
     ----------
     corpus : Corpus
         It may be empty yet, and change meanwhile.
+    backend : str, Backend or None
+        See `Corpus.search`.
     """
 
     kind = "corpus"
     shown = 50
     units: Sequence[Unit] = ("clip", "segment")
 
-    def __init__(self, corpus: Corpus) -> None:
+    def __init__(self, corpus: Corpus, backend: Any = None) -> None:
         self.corpus = corpus
-        self._view = corpus.view()
+        self._view = corpus.view(backend)
         self.name = corpus.path.parent.name if corpus.path.name == "corpus" else corpus.path.name
         self.command = f"zounds --corpus {shlex.quote(str(corpus.path))} index SOURCE"
         self._facts = Kept(self._read_facts)

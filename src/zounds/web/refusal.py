@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import featureflow as ff
-from zounds.errors import AudioError, NoAudio, SearchError
+from zounds.errors import AudioError, BackendError, NoAudio, SearchError
 
 
 class Refused(Exception):
@@ -43,6 +43,8 @@ def refusal(error: ff.Error) -> Refused:
         return Refused(404, "not_found", message)
     if isinstance(error, SearchError | ff.InvalidParameter):
         return Refused(400, "bad_request", message)
+    if isinstance(error, BackendError):
+        return Refused(503, "unavailable", message)
     if isinstance(error, ff.SourceError | ff.UnavailableError | AudioError):
         return Refused(410, "gone", message)
     return Refused(500, "internal", message)

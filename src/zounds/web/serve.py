@@ -26,6 +26,7 @@ def corpus_app(
     max_upload: int = MAX_UPLOAD,
     hosts: frozenset[str] = frozenset(),
     repl: Any = None,
+    backend: Any = None,
 ) -> Any:
     """Return the page and its interface for a corpus, as an ASGI application.
 
@@ -35,8 +36,10 @@ def corpus_app(
         It may be empty, and change while it is served.
     max_upload, hosts, repl
         See `app_of`.
+    backend : str, Backend or None
+        See `Corpus.search`.
     """
-    return app_of(CorpusLibrary(corpus), max_upload, hosts, repl)
+    return app_of(CorpusLibrary(corpus, backend), max_upload, hosts, repl)
 
 
 class Server:

@@ -1,0 +1,114 @@
+"""A real standalone Milvus, in a process of its own and a folder that goes away."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import ExitStack
+
+_PATIENCE = 120  # s, to start
+
+
+class CannotRun(Exception):
+    """There is no Milvus on this machine; says why."""
+
+
+def _end_with_parent():
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+class MilvusServer:
+    """The server of the package `milvus`.
+
+    Parameters
+    ----------
+    folder : Path
+        For its programs and its data.
+    """
+
+    def __init__(self, folder):
+        self.folder = folder
+        self._process = None
+        self._prepared = False
+
+    def start(self):
+        """Start it, with what it had before; raise `CannotRun` if that is not possible here."""
+        if not self._prepared:
+            self._prepare()
+        env = {
+            **os.environ,
+            "DEPLOY_MODE": "STANDALONE",
+            "METRICS_PORT": str(self._health),
+            "MILVUS_RUN_DIR": str(self.folder / "run"),
+            "LD_LIBRARY_PATH": str(self.folder / "bin"),
+        }
+        with (self.folder / "log").open("ab") as log:
+            try:
+                self._process = subprocess.Popen(
+                    [self.folder / "bin" / "milvus", "run", "standalone"],
+                    cwd=self.folder,
+                    env=env,
+                    stdout=log,
+                    stderr=log,
+                    preexec_fn=_end_with_parent,
+                )
+            except OSError as error:
+                raise CannotRun(f"Milvus cannot be started: {error}") from error
+        self._await()
+
+    def kill(self):
+        """Stop it at once, as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    stop = kill
+
+    def _prepare(self):
+        try:
+            import milvus
+        except ImportError as error:
+            raise CannotRun("Milvus is not installed: pip install milvus==2.3.5") from error
+        try:
+            milvus._initialize_data_files(str(self.folder))
+        except OSError as error:
+            raise CannotRun(f"Milvus cannot be unpacked: {error}") from error
+        config = milvus.MilvusServerConfig(data_dir=str(self.folder))
+        names = [name for name in config.configurable_items if name.endswith("_port")]
+        *ports, self._health = _free_ports(len(names) + 1)
+        config.update(**dict(zip(names, ports, strict=True)))
+        config.set("common.session.ttl", 5)  # s, until it knows that it was killed
+        config.resolve()
+        self.port = config.get("proxy_port")
+        self._prepared = True
+
+    def _await(self):
+        end = time.monotonic() + _PATIENCE
+        while time.monotonic() < end:
+            if self._process.poll() is not None:
+                last = (self.folder / "log").read_text(errors="replace")[-300:]
+                raise CannotRun(f"Milvus ended with {self._process.returncode}: {last}")
+            try:
+                url = f"http://127.0.0.1:{self._health}/healthz"
+                with urllib.request.urlopen(url, timeout=5) as answer:
+                    if b"OK" in answer.read():
+                        return
+            except OSError:
+                pass
+            time.sleep(0.1)
+        self.kill()
+        raise CannotRun(f"Milvus was not ready within {_PATIENCE} s")
+
+
+def _free_ports(count):
+    with ExitStack() as stack:
+        found = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in found:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in found]
