@@ -65,20 +65,11 @@ def publish(home: Home, address: str, collection: str | None, tell: Tell) -> Pub
     ----------
     home : Home
         Of a corpus that this process is changing: nobody else publishes it meanwhile.
-    address : str
-        Such as ``http://milvus:19530``, or with the name ``milvus://milvus:19530/drums``.
-    collection : str or None
-        What it is called there; None for ``zounds``.
-    tell : callable or None
-
-    Returns
-    -------
-    Published
+    address, collection, tell
+        See `Corpus.publish`.
 
     Raises
     ------
-    BackendError
-        If the server does not answer.
     SearchError
         If the corpus has no index.
     """
