@@ -18,6 +18,7 @@ import numpy as np
 import zounds
 from zounds.corpus.backend import LOCAL
 from zounds.corpus.generation import Generation
+from zounds.corpus.known import Fact, Known
 from zounds.corpus.milvus import Address, Milvus
 from zounds.corpus.publishing import send
 from zounds.corpus.spaces import KIND, LIKE, BitSpace, Layer
@@ -48,22 +49,11 @@ def measure(data: Path | None) -> Iterator[str]:
 
 
 def _measured(generation: Generation, address: Address) -> Iterator[str]:
-    sounds = [
-        {
-            "document": _id,
-            "name": f"{_id}.wav",
-            "folder": f"/sounds/{number % 100}",
-            "seconds": float(generation.seconds[number]),
-            "samplerate": 44100.0,
-            "channels": 2,
-        }
-        for number, _id in enumerate(generation.ids)
-    ]
     yield "| what | measured | wanted |"
     yield "|---|---|---|"
-    first = _seconds(lambda: send(generation, sounds, address))
+    first = _seconds(lambda: send(generation, address))
     yield f"| publishing 1,000,000 codes, in batches | {first:.0f} s | {WANTED} |"
-    again = _seconds(lambda: send(generation, sounds, address))
+    again = _seconds(lambda: send(generation, address))
     yield f"| publishing them again, unchanged | {again:.1f} s | |"
     milvus = Milvus(address)
     every = generation.layers("segment")[KIND].codes
@@ -100,11 +90,14 @@ def _generation() -> Generation:
 
     per_clip = SEGMENTS // CLIPS
     hop = Fraction(30 * 1024, 44100)
+    seconds = per_clip * float(hop)
     return Generation(
         fingerprint="bench",
         bits=128,
-        ids=[f"{number:032x}" for number in range(CLIPS)],
-        seconds=np.full(CLIPS, per_clip * float(hop)),
+        known=Known.of(
+            Fact(f"{n:032x}", f"{n}.wav", f"file:///s/{n % 100}/{n}.wav", seconds, 44100, 2)
+            for n in range(CLIPS)
+        ),
         rate=zounds.SampleRate(hop, hop),
         offsets=np.arange(CLIPS + 1) * per_clip,
         space=BitSpace(layers(CLIPS)),

@@ -285,14 +285,36 @@ class Corpus(Searched):
         with self._home.changing(), telling(self._home, progress, "coding") as tell:
             return learning.index(self._home, pool, tell)
 
+    # ------------------------------------------------------------------ looking after it
+
     def publish(
         self, address: str, collection: str | None = None, progress: Tell = None
     ) -> publishing.Published:
-        """Send the codes to a server that many search; see `zounds.corpus.publishing.publish`."""
+        """Send the codes to a server that many people search.
+
+        They find them by `search` with ``backend=address``. See `zounds.corpus.publishing.publish`.
+
+        Parameters
+        ----------
+        address : str
+            Of a Milvus, such as ``http://milvus:19530``, or with the name
+            ``milvus://milvus:19530/drums``.
+        collection : str or None
+            What it is called there; None for ``zounds``.
+        progress : callable or None
+            See `add`.
+
+        Returns
+        -------
+        Published
+
+        Raises
+        ------
+        BackendError
+            If the server does not answer. Nothing is lost there; the next call goes on.
+        """
         with self._home.changing():
             return publishing.publish(self._home, address, collection, progress)
-
-    # ------------------------------------------------------------------ looking after it
 
     def view(self, backend: Any = None) -> View:
         """Return what is cheap to ask again and again; for servers."""

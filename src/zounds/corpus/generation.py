@@ -99,13 +99,16 @@ class Generation:
     @cached_property
     def identity(self) -> str:
         """str : What tells it from other generations, whoever reads it."""
-        about = [self.fingerprint, self.bits, repr(self.rate), list(self.ids)]
+        known = self.known
+        texts = [list(column) for column in (known.ids, known.names, known.uris)]
+        about = [self.fingerprint, self.bits, repr(self.rate), *texts]
         hasher = blake3(json.dumps(about).encode())
         layers = [*self.layers("clip").items(), *self.layers("segment").items()]
         codes = [layer.codes for _, layer in sorted(layers, key=itemgetter(0))]
-        for part in (self.offsets, *codes):
+        facts = (known.seconds, known.samplerates, known.channels)
+        for part in (*facts, self.offsets, *codes):
             hasher.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
-        return str(hasher.hexdigest(length=16))
+        return str(hasher.hexdigest())
 
     @cached_property
     def typical(self) -> dict[str, float]:

@@ -132,13 +132,10 @@ class Present:
     name : str
     identity : str
         Of the generation that it holds.
-    facts : str
-        Of what is known of its sounds.
     """
 
     name: str
     identity: str
-    facts: str
 
 
 class Client:
@@ -178,7 +175,7 @@ class Client:
             raise
         try:
             about = json.loads(found["description"])
-            return Present(found["collection_name"], about["identity"], about["facts"])
+            return Present(found["collection_name"], about["identity"])
         except (ValueError, KeyError, TypeError):
             raise BackendError(
                 f"{self.address}: a collection {name!r} is there that zounds did not make: give "

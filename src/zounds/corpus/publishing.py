@@ -14,9 +14,9 @@ from blake3 import blake3
 from zounds.corpus.generation import Generation
 from zounds.corpus.home import Home
 from zounds.corpus.ingest import Tell
+from zounds.corpus.known import Known
 from zounds.corpus.milvus import UNITS, Address, Client, Present, first_id, partition
-from zounds.corpus.outcome import Outcome, Progress
-from zounds.corpus.places import shown
+from zounds.corpus.outcome import Progress
 from zounds.corpus.search import searchable
 from zounds.errors import BackendError
 
@@ -65,70 +65,59 @@ def publish(home: Home, address: str, collection: str | None, tell: Tell) -> Pub
     ----------
     home : Home
         Of a corpus that this process is changing: nobody else publishes it meanwhile.
-    address : str
-        Such as ``http://milvus:19530``, or with the name ``milvus://milvus:19530/drums``.
-    collection : str or None
-        What it is called there; None for ``zounds``.
-    tell : callable or None
-
-    Returns
-    -------
-    Published
+    address, collection, tell
+        See `Corpus.publish`.
 
     Raises
     ------
-    BackendError
-        If the server does not answer.
     SearchError
         If the corpus has no index.
     """
     place = Address.of(address, collection)
-    generation = searchable(home)
-    return send(generation, _described(home, generation), place, tell or (lambda _: None))
+    return send(searchable(home), place, tell or (lambda _: None))
 
 
 def send(
-    generation: Generation,
-    sounds: list[Row],
-    address: Address,
-    tell: Callable[[Progress], None] = lambda _: None,
+    generation: Generation, address: Address, tell: Callable[[Progress], None] = lambda _: None
 ) -> Published:
     """Have a server hold a generation, and nothing else under its name; see `publish`.
 
     Parameters
     ----------
     generation : Generation
-    sounds : list of dict, one for each document
-        What is known of it, to filter by: ``document``, ``name``, ``folder``, ``seconds``,
-        ``samplerate`` and ``channels``.
     address : Address
     tell : callable
     """
-    collection = _Collection(Client(address), generation, sounds)
+    collection = _Collection(Client(address), generation)
     collection.prepare()
     sent = collection.complete(tell)
     collection.show()
     return Published(str(address), len(generation.ids), collection.count, sent)
 
 
-def _described(home: Home, generation: Generation) -> list[Row]:
+def _described(known: Known) -> list[Row]:
     """Return what is known of each document, to filter by."""
-    known = {o.id: o for o in home.catalogue.outcomes() if o.is_document}
-    unknown = Outcome("", "", "ok")
-    rows = []
-    for number, _id in enumerate(generation.ids):
-        sound = known.get(_id, unknown)  # it may have been removed since it was indexed
-        rows.append(
-            {
-                "document": _text(_id, _KEY),
-                "name": _text(sound.name, _LONGEST),
-                "folder": _text(shown(sound.uri).rpartition("/")[0], _LONGEST),
-                "seconds": float(generation.time("clip", number, number).duration or 0),
-                "samplerate": float(sound.samplerate),
-                "channels": int(sound.channels),
-            }
-        )
-    return rows
+    columns = zip(
+        known.ids,
+        known.names,
+        known.folder_of.tolist(),
+        known.seconds.tolist(),
+        known.samplerates.tolist(),
+        known.channels.tolist(),
+        strict=True,
+    )
+    folders = [_text(folder, _LONGEST) for folder in known.folders]
+    return [
+        {
+            "document": _text(_id, _KEY),
+            "name": _text(name, _LONGEST),
+            "folder": folders[place],
+            "seconds": seconds,
+            "samplerate": rate,
+            "channels": channels,
+        }
+        for _id, name, place, seconds, rate, channels in columns
+    ]
 
 
 def _text(text: str, longest: int) -> str:
@@ -140,15 +129,13 @@ def _text(text: str, longest: int) -> str:
 class _Collection:
     """The collection of one state of a corpus."""
 
-    def __init__(self, client: Client, generation: Generation, sounds: list[Row]) -> None:
+    def __init__(self, client: Client, generation: Generation) -> None:
         self._client = client
         self._generation = generation
-        self._sounds = sounds
-        self._seconds = np.array([sound["seconds"] for sound in sounds], np.float64)
+        self._sounds = _described(generation.known)
         alias = client.address.collection
-        facts = blake3(json.dumps(sounds).encode()).hexdigest(length=16)
-        name = f"{alias}_{blake3((generation.identity + facts).encode()).hexdigest(length=8)}"
-        self._present = Present(name, generation.identity, facts)
+        name = f"{alias}_{blake3(generation.identity.encode()).hexdigest(length=8)}"
+        self._present = Present(name, generation.identity)
         self._alias = alias
         self._layers = [
             (unit, like, layer)
@@ -213,7 +200,7 @@ class _Collection:
         """Return rows of a layer as they are sent."""
         generation, numbers = self._generation, np.arange(first, last)
         owners = generation.owners(unit, numbers)
-        seconds = self._seconds[owners]
+        seconds = generation.known.seconds[owners]
         if unit == "clip":
             starts, durations = 0 * seconds, seconds
         else:

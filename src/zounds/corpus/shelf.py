@@ -91,6 +91,7 @@ class _Generation(Generation):
             space=replace(head["space"], clips=layers["clip"]),
             segments=layers["segment"],
             typical=head["typical"],
+            identity=manifest.segments[0].seal,
             _columns=columns,
         )
 

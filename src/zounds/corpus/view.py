@@ -161,8 +161,7 @@ class View:
         """
         first, *more = wanted
         limits = Limits(n, per_file, among=among)
-        asking = (self._home, first, asked, limits, more, list(unwanted))
-        return search(*asking, backend=self._backend)
+        return search(self._home, first, asked, limits, more, list(unwanted), backend=self._backend)
 
     @property
     def likes(self) -> Sequence[str]:
