@@ -11,7 +11,7 @@ demo: $(VENV)/installed ## synthesise sounds, index them, search, and say how to
 	$(BIN)/zounds demo demo
 
 test: $(VENV)/installed-dev check ## everything that has to hold
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadgroup
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -61,15 +61,19 @@ HTMLMediaElement.prototype.play = function () {
 
 
 def pytest_collection_modifyitems(items):
-    """Skip these tests where there is no browser or no page; never where it is required."""
+    """Let one process run these tests; skip them where there is no browser or no page.
+
+    Never where these are required.
+    """
+    ours = [item for item in items if Path(__file__).parent in item.path.parents]
     missing = [
         *([] if _CHROMIUM else ["no chromium is installed"]),
         *([] if built.is_built() else ["the page is not built: install zounds with Node.js there"]),
     ]
-    if missing and os.environ.get("ZOUNDS_PAGE") != "required":
-        for item in items:
-            if Path(__file__).parent in item.path.parents:
-                item.add_marker(pytest.mark.skip(reason="; ".join(missing)))
+    for item in ours:
+        item.add_marker(pytest.mark.xdist_group("browser"))
+        if missing and os.environ.get("ZOUNDS_PAGE") != "required":
+            item.add_marker(pytest.mark.skip(reason="; ".join(missing)))
 
 
 def tones(pitches, seconds=1.0):

@@ -40,6 +40,14 @@ class MilvusServer:
         """Start it, with what it had before; raise `CannotRun` if that is not possible here."""
         if not self._prepared:
             self._prepare()
+        try:
+            self._start()
+        except CannotRun:
+            if self._process is None or self._process.returncode is None:
+                raise
+            self._start()  # it may end by itself where a machine is busy
+
+    def _start(self):
         env = {
             **os.environ,
             "DEPLOY_MODE": "STANDALONE",

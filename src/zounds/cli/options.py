@@ -163,7 +163,7 @@ def existing(given: str | None) -> Corpus:
     corpus = Corpus(corpus_path(given))
     if not corpus.exists():
         raise CorpusError(
-            f"there is no corpus in {corpus.path} yet: zounds index SOURCE makes one, --corpus "
+            f"there is no corpus in {corpus} yet: zounds index SOURCE makes one, --corpus "
             "names another"
         )
     return corpus
@@ -187,7 +187,7 @@ def found(corpus: Corpus, query: Any, **options: Any) -> Any:
     except SearchError as error:
         if not corpus.info().indexed:
             raise SearchError(
-                f"{corpus.path} has no codes to search yet: zounds index SOURCE reads sounds, and "
+                f"{corpus} has no codes to search yet: zounds index SOURCE reads sounds, and "
                 "learns codes once there are enough"
             ) from error
         raise

@@ -85,6 +85,6 @@ def _kernel(corpus: Corpus) -> Any:
 
     first = (
         "import featureflow as ff, numpy as np, zounds\n"
-        f"index = corpus = zounds.Corpus({str(corpus.path)!r})"
+        f"index = corpus = zounds.Corpus({str(corpus)!r})"
     )
     return OwnProcess(first, ["corpus", "index", "ff", "np", "zounds"])

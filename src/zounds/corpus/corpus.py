@@ -69,7 +69,11 @@ class Corpus(Searched):
         super().__init__(Home(path, preset))
 
     def __repr__(self) -> str:
-        return f"Corpus({str(self._home)!r}, preset={self.preset!r})"
+        return f"Corpus({str(self)!r}, preset={self.preset!r})"
+
+    def __str__(self) -> str:
+        """Return where it is: the folder, or the URL."""
+        return str(self._home)
 
     @property
     def path(self) -> Path:

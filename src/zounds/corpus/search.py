@@ -70,18 +70,16 @@ def searchable(home: Home) -> Generation:
         return found
     _check_sounds(home)
     if not home.job.model:
-        raise SearchError(f"{home.path} has learned no codes yet: call learn() and index()")
+        raise SearchError(f"{home} has learned no codes yet: call learn() and index()")
     if found is None:
-        raise SearchError(f"{home.path} has no index, or a damaged one: call index()")
-    raise SearchError(
-        f"the index of {home.path} is of codes that were learned before: call index()"
-    )
+        raise SearchError(f"{home} has no index, or a damaged one: call index()")
+    raise SearchError(f"the index of {home} is of codes that were learned before: call index()")
 
 
 def _check_sounds(home: Home) -> None:
     # not before every search: it takes a while for many
     if not home.exists() or next(Document.entries(home.store), None) is None:
-        raise SearchError(f"{home.path} holds no sounds yet: add some first")
+        raise SearchError(f"{home} holds no sounds yet: add some first")
 
 
 def search(

@@ -44,8 +44,9 @@ class CorpusLibrary:
     def __init__(self, corpus: Corpus, backend: Any = None) -> None:
         self.corpus = corpus
         self._view = corpus.view(backend)
-        self.name = corpus.path.parent.name if corpus.path.name == "corpus" else corpus.path.name
-        self.command = f"zounds --corpus {shlex.quote(str(corpus.path))} index SOURCE"
+        place = Path(str(corpus))  # or a URL, which ends in a name as well
+        self.name = place.parent.name if place.name == "corpus" else place.name
+        self.command = f"zounds --corpus {shlex.quote(str(corpus))} index SOURCE"
         self._known = Kept(self._read_known)
         self._counts = Kept(self._count)
         self._evaluation = Kept(lambda: corpus.evaluate(workers=1).record())

@@ -16,6 +16,8 @@ from zounds.corpus.pool import Pool
 
 distributed = pytest.importorskip("distributed")
 
+pytestmark = pytest.mark.xdist_group("dask")
+
 COUNT = 30
 
 
