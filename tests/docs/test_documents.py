@@ -58,7 +58,15 @@ zounds.BarkBands.__call__ = zounds.BFCC.__call__ = zounds.Decode.stream = comput
 def python(program, folder):
     return subprocess.run(
         # of sounds there are few here, which is told
-        [sys.executable, "-W", "error", "-W", "ignore:there are 24 clips", "-c", program],
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-W",
+            "ignore:learned from views of 24 clips",
+            "-c",
+            program,
+        ],
         cwd=folder,
         capture_output=True,
         text=True,

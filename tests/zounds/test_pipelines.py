@@ -236,7 +236,8 @@ def test_a_clip_is_the_first_20_seconds(tmp_path):
     sound = timbre_model()
     first = sound(sound.process(meta=wav(tmp_path / "a.wav", samples[: 20 * 44100])))
     whole = sound(sound.process(meta=wav(tmp_path / "b.wav", samples)))
-    np.testing.assert_array_equal(whole.clip_timbre, first.clip_timbre)
+    # a segment of fewer frames may be rounded otherwise
+    np.testing.assert_allclose(whole.clip_timbre, first.clip_timbre, rtol=1e-6)
     assert len(whole.segment_timbres) > len(first.segment_timbres)
 
 

@@ -160,7 +160,7 @@ def info(home: Home) -> Info:
 def _bytes(home: Home) -> int:
     if home.remote:
         return home.remote.size()
-    return sum(path.stat().st_size for path in home.path.rglob("*.mdb"))
+    return sum(map(_size, home.path.rglob("*")))
 
 
 def count(home: Home) -> int:

@@ -166,7 +166,7 @@ def landscape_of(
             "x": places[0].astype(np.float32),
             "y": places[1].astype(np.float32),
             "seconds": facts.seconds[rows].astype(np.float32),
-            "samplerate": facts.samplerates[rows],
+            "samplerate": facts.samplerates[rows].astype(np.float32),
             "folder": folder.astype(np.uint16 if few else np.uint32),
             "channels": facts.channels[rows],
         },

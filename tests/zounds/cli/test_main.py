@@ -26,7 +26,7 @@ def test_indexing_reports_what_became_of_each_file(indexed, sounds):
     assert report["indexed"] == 14
     assert report["learned"] is True
     few, line = (sounds.parent / "index.err").read_text().splitlines()
-    assert few.startswith("zounds: warning: there are 14 clips: ")
+    assert few.startswith("zounds: warning: learned from views of 14 clips")
     assert re.fullmatch(r"zounds: reading: 15/15 files, .*x real time, 1 failed", line)
 
 

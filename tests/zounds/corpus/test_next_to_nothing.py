@@ -103,7 +103,7 @@ def test_thirty_sounds_are_learned_from_and_that_they_are_few_is_said(tmp_path, 
     messages = [str(warning.message) for warning in told]
     if count < 50:
         (message,) = messages
-        assert f"there are {count} clips" in message
+        assert f"views of {count} clips" in message
         assert "will be better from 50 clips on" in message
     else:
         assert messages == []

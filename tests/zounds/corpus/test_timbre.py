@@ -82,7 +82,9 @@ def test_few_sounds_are_learned_from_with_a_warning(tmp_path, save):
         save(tmp_path / "sounds" / f"{seed}.wav", seed)
     corpus = zounds.Corpus(tmp_path / "corpus")
     corpus.add(tmp_path / "sounds", workers=1)
-    with pytest.warns(UserWarning, match="there are 3 clips: .* will be better from 50 clips on"):
+    with pytest.warns(
+        UserWarning, match="views of 3 clips only: .* will be better from 50 clips on"
+    ):
         corpus.learn(workers=1)
     assert corpus.index(workers=1) == 3
 

@@ -159,7 +159,7 @@ def test_what_is_near_among_those_wanted_is_what_numpy_finds_among_them(data):
 
     live = Limits(where=where, without=without).live(searched)
     layer = searched.layers(unit)[KIND]
-    near = list(by_codes(searched, unit, layer, Layer(queries, None), live))
+    near = list(by_codes(searched, unit, layer.prepared, Layer(queries, None), live))
 
     wanted = [
         passes(where, fact, inner) and fact.id not in without and fact.uri not in without
