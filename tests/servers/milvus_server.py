@@ -52,6 +52,7 @@ class MilvusServer:
         env = {
             **os.environ,
             "DEPLOY_MODE": "STANDALONE",
+            "ETCD_CONFIG_PATH": str(self.folder / "etcd.yaml"),
             "METRICS_PORT": str(self._health),
             "MILVUS_RUN_DIR": str(self.folder / "run"),
             "LD_LIBRARY_PATH": str(self.folder / "bin"),
@@ -90,10 +91,18 @@ class MilvusServer:
             raise CannotRun(f"Milvus cannot be unpacked: {error}") from error
         config = milvus.MilvusServerConfig(data_dir=str(self.folder))
         names = [name for name in config.configurable_items if name.endswith("_port")]
-        *ports, self._health = _free_ports(len(names) + 1)
+        *ports, self._health, client, peer = _free_ports(len(names) + 3)
         config.update(**dict(zip(names, ports, strict=True)))
         config.set("common.session.ttl", 5)  # s, until it knows that it was killed
         config.resolve()
+        # or it would take ports that others may have
+        (self.folder / "etcd.yaml").write_text(
+            f"listen-client-urls: http://127.0.0.1:{client}\n"
+            f"advertise-client-urls: http://127.0.0.1:{client}\n"
+            f"listen-peer-urls: http://127.0.0.1:{peer}\n"
+            f"initial-advertise-peer-urls: http://127.0.0.1:{peer}\n"
+            f"initial-cluster: default=http://127.0.0.1:{peer}\n"
+        )
         self.port = config.get("proxy_port")
         self._prepared = True
 
