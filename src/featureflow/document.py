@@ -201,7 +201,7 @@ class Writer:
     ----------
     document : Document
     is_new : bool
-        Whether nothing was there: then no store is asked whether values are.
+        Whether there was no such document: as long as there is none, it is not asked for values.
     """
 
     def __init__(self, document: Document, is_new: bool = False) -> None:
@@ -253,8 +253,9 @@ class Writer:
         for value in list(self._waiting):
             self._put(value)
         needless = []
+        alone = self._is_new and not self._document.exists()  # nobody else was faster with it
         for value, placed in self._placed.items():
-            if not self._is_new and self._document.has(value):
+            if not alone and self._document.has(value):
                 if value not in self._replacing:  # somebody else was faster with the same
                     needless += [value.run(self._run)] if placed.elsewhere else []
                     continue

@@ -87,3 +87,16 @@ def test_a_copied_store_takes_little_more_than_what_is_in_it(tmp_path):
     assert (tmp_path / "target" / "data.mdb").stat().st_size < 1.15 * copied.bytes
     assert list(upkeep.verify(target)) == []
     assert sorted(target.keys()) == sorted(Sound.database.keys())
+
+
+def test_of_two_who_write_the_same_new_document_one_leaves_its_records():
+    document = Document(ff.InMemoryDatabase(), "a")
+    value = document.value("token", "feature", "fingerprint")
+    entry = {"id": "a", "name": "a", "token": "token", "roots": {}}
+    content = np.random.default_rng(0).bytes(3 * PAGE)
+    for writer in [Writer(document, is_new=True) for _ in range(2)]:
+        writer.begin(value)
+        writer.add(FEATURE, value, content)
+        writer.commit(entry)
+    assert list(document.records(value, document.header(value))) == [content]
+    assert len(list(document.store.keys())) == 2 + len(lengths(document, value))
