@@ -241,19 +241,27 @@ def test_it_is_held_as_long_as_it_is_renewed_and_a_loss_is_told(buckets, folder,
     corpus = zounds.Corpus(buckets.url())
     bucket = corpus._home.remote._bucket
 
+    def until(happened):
+        deadline = time.monotonic() + 60
+        while not happened():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def note():
+        return json.loads(bucket.get("lock")[0])
+
     def lose_it():
         with corpus.changing():
-            first = json.loads(bucket.get("lock")[0])
-            time.sleep(0.5)
-            second = json.loads(bucket.get("lock")[0])
-            assert first["renewed"] < second["renewed"]
+            first = note()
+            until(lambda: note()["renewed"] > first["renewed"])
+            second = note()
             bucket.delete(["lock"])
-            time.sleep(0.3)
+            until(lambda: not corpus._home.remote.lease._renewing.is_alive())
             bucket.put("lock", json.dumps({**second, "holder": "other"}).encode(), None)
 
     with pytest.warns(UserWarning, match="do the same again"):
         lose_it()
-    assert json.loads(bucket.get("lock")[0])["holder"] == "other"
+    assert note()["holder"] == "other"
 
 
 def test_a_place_that_holds_other_things_is_refused(buckets, folder):
