@@ -18,6 +18,7 @@ from zounds.errors import CorpusError
 NAME = "lock"
 
 _RENEWED = 15.0  # s
+_PATIENCE = 15.0  # s
 _VOID = 60.0  # s without renewal; clocks of machines differ by less
 
 
@@ -31,7 +32,7 @@ class Lease:
     """
 
     def __init__(self, url: str) -> None:
-        self._bucket = Bucket(url, _RENEWED)
+        self._bucket = Bucket(url, _PATIENCE)
         self._mine = uuid.uuid4().hex
         self._version: Version | None = None
         self._ended = threading.Event()
