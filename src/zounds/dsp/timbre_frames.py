@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -52,12 +52,11 @@ class Spectra:
     def first(self, count: int, short: int) -> Spectra:
         """Return the first `count` long frames and the first `short` short ones."""
         return Spectra(
-            **{
-                field.name: getattr(self, field.name)[
-                    : short if field.name.startswith("short_") else count
-                ]
-                for field in fields(self)
-            }
+            self.energies[:count],
+            self.bands[:count],
+            self.statistics[:count],
+            self.short_energies[:short],
+            self.short_bands[:short],
         )
 
 

@@ -70,7 +70,7 @@ def statistics(powers: Float32, energies: Float32, crossings: Float32) -> Float3
     # the zeroth lag of the autocorrelation, which alone has a share of the noise
     zeroth = (2 * energies - powers[:, 0] - powers[:, -1]) * scale
     periodicity = _periodicity(powers, energies) * (zeroth / (zeroth + LONG.window))[:, np.newaxis]
-    np.clip(periodicity[:, 0], 0, 1, out=periodicity[:, 0])
+    periodicity[:, 0] = np.minimum(np.maximum(periodicity[:, 0], 0), 1)
 
     # What is not negative is ordered as its bits are; integers are sorted 1.5 times as fast.
     bits = noisy.view(np.uint32)
