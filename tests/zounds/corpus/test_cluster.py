@@ -41,6 +41,7 @@ class Dask:
             env=self._environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
 
     def start(self, workers=True):
@@ -57,11 +58,10 @@ class Dask:
         )
 
     def stop(self):
-        """Let the scheduler end; without it, so do workers."""
-        self._scheduler.kill()
-        self._scheduler.wait()
-        self._workers.terminate()
-        self._workers.wait()
+        """End all of it at once: a nanny that is asked to may wait for its scheduler for ever."""
+        for process in (self._scheduler, self._workers):
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     close = stop
 
